@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::{ConnectInfo, Extension, Request};
 use axum::http::{Extensions, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{any, get, post};
 use pat_core::notification::Notifier;
 use pat_core::scope::ScopeCatalog;
 use pat_core::store::{StoreError, TokenStore};
@@ -18,6 +18,7 @@ use pat_sqlx::{AnyStore, ConnectError};
 use pat_tower::api::Api;
 use pat_tower::pages::Pages;
 use pat_tower::probes::Probes;
+use pat_tower::proxy_probe;
 use pat_tower::scope::ScopedRouter;
 use pat_tower::{ClientAddressLayer, PatLayer, TowerSessions, TrustedProxies};
 use tokio::net::TcpListener;
@@ -290,6 +291,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
     let mut pages = Pages::new(pats.clone())
         .with_sign_in_url("/login?return_to=")
         .with_example_url(&format!("{}/rest/api/latest/myself", base_url.0))
+        .with_git_example_url(&format!("{}/demo/repository.git", base_url.0))
         .with_languages(languages())
         .with_layout(Site);
     if !is_secure {
@@ -334,6 +336,7 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
         .merge(assets)
         .merge(reference())
         .route("/metrics", get(metrics::metrics))
+        .route("/probe/{*path}", any(proxy_probe::answer))
         .layer(Extension(pats.clone()))
         .layer(Extension(base_url))
         .layer(

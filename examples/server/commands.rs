@@ -3,11 +3,17 @@
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
+use http::{Request, Response};
+use http_body_util::BodyExt as _;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use pat_core::commands::{Command, Commands, Terminal};
 use pat_core::notification::Notifier;
 use pat_core::settings::SettingsSources;
 use pat_core::{BoxError, Clock, Pats};
 use pat_sqlx::{AnyStore, DatabaseUrl};
+use pat_tower::proxy_probe::ProxyProbe;
 
 use crate::app;
 use crate::config::LogFormat;
@@ -36,7 +42,8 @@ pub(crate) async fn run(config: CommandConfig, clock: Arc<dyn Clock>) -> ExitCod
     let open = move || open(url, sources, notifiers, clock, for_open);
     let commands = Commands::new(open)
         .database(database)
-        .settings(config.sources);
+        .settings(config.sources)
+        .url_check(Arc::new(ProxyProbe::new(send)));
     let commands = config
         .notifiers
         .into_iter()
@@ -62,4 +69,18 @@ async fn open(
     let pats = app::service(store.tokens(), &users, settings, notifiers, clock);
     let _ = opened.set((store, users));
     Ok(pats)
+}
+
+/// Sends a request of the probe, on a connection of its own.
+async fn send(request: Request<String>) -> Result<Response<String>, BoxError> {
+    let connector = HttpsConnectorBuilder::new()
+        .with_provider_and_native_roots(rustls::crypto::ring::default_provider())?
+        .https_or_http()
+        .enable_http1()
+        .build();
+    let client = Client::builder(TokioExecutor::new()).build(connector);
+    let (head, body) = client.request(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let body = String::from_utf8_lossy(&body).into_owned();
+    Ok(Response::from_parts(head, body))
 }

@@ -50,8 +50,23 @@ date = { $day } { month } { $year }
 # A time in a mail.
 date-time = { $day } { month } { $year }, { $hour }:{ $minute } { $zone }
 
+# The short name of the day of the week with the number $weekday, from Monday on, in a time on a page.
+weekday-short =
+    { $weekday ->
+        [1] Mon
+        [2] Tue
+        [3] Wed
+        [4] Thu
+        [5] Fri
+        [6] Sat
+       *[7] Sun
+    }
+
+# A date on a page, for browsers without JavaScript.
+short-date = { $day }{ "\u00A0" }{ month-short } { $year }
+
 # A time on a page, for browsers without JavaScript.
-short-date-time = { $day } { month-short } { $year }, { $hour }:{ $minute }{ "\u00A0" }{ $zone }
+short-date-time = { weekday-short } { $day } { month-short } { $year }, { $hour }:{ $minute }{ "\u00A0" }{ $zone }
 
 ## All pages
 
@@ -99,28 +114,69 @@ seconds =
        *[other] { $seconds } seconds
     }
 
-# How long ago a token was last used: less than a minute.
+# A time in either token list, such as that of the last use of a token: less than a minute from now.
 just-now = just now
 
-# How long ago a token was last used, in minutes.
+# How long ago a time was, in minutes.
 minutes-ago =
     { $minutes ->
         [one] { $minutes } minute ago
        *[other] { $minutes } minutes ago
     }
 
-# How long ago a token was last used, in hours.
+# How long ago a time was, in hours.
 hours-ago =
     { $hours ->
         [one] { $hours } hour ago
        *[other] { $hours } hours ago
     }
 
-# How long ago a token was last used, in days. For more than 30 days the pages show the date instead.
+# How long ago a time was, in days. For more than 400 days the pages show the date instead.
 days-ago =
     { $days ->
         [one] { $days } day ago
        *[other] { $days } days ago
+    }
+
+# How far ahead a time is, such as that at which a token expires, in minutes.
+in-minutes =
+    { $minutes ->
+        [one] in { $minutes } minute
+       *[other] in { $minutes } minutes
+    }
+
+# How far ahead a time is, in hours.
+in-hours =
+    { $hours ->
+        [one] in { $hours } hour
+       *[other] in { $hours } hours
+    }
+
+# How far ahead a time is, in days. For more than 400 days the pages show the date instead.
+in-days =
+    { $days ->
+        [one] in { $days } day
+       *[other] in { $days } days
+    }
+
+# The sentence below each page with times; the argument is the name of their time zone, such as `Europe/Berlin`.
+times-in = Times are in { $zone }.
+
+# The note above a form that the pages show again, filled in: the user submitted it without being signed in, and has
+# signed in since.
+again-signed-out = You had been signed out when you sent this form, so nothing was done. Check what you entered, and send it again.
+
+# The note above a form that the pages show again, filled in: the user submitted it with a CSRF token of another
+# session, or without the cookie that belongs to it.
+again-expired = This form had expired when you sent it, so nothing was done. Check what you entered, and send it again. If that does not help, allow cookies for this site.
+
+# The note below the field for the name or the description of a token.
+# $count: How many characters the field has.
+# $max: How many characters it may have.
+characters-used =
+    { $max ->
+        [one] { $count } of { $max } character
+       *[other] { $count } of { $max } characters
     }
 
 # The status of a token, in the token lists, on the revocation page and in the administrators' filter.
@@ -285,6 +341,12 @@ revoke-question = Revoke “{ $name }”?
 # now on, and that a revocation is final.
 revoke-consequence = Whatever uses this token is refused from now on. This cannot be undone.
 
+# The same, in place of `revoke-consequence`, for a token that has expired.
+revoke-expired = This token has expired, so it is refused already. Revoking it removes it from the list. This cannot be undone.
+
+# The same, in place of `revoke-consequence`, for a token that is paused.
+revoke-paused = This token is paused, so it is refused already. Once it is revoked, it cannot be resumed.
+
 # The sentence after `revoke-consequence` on the revocation page of a token that replaced another one, which
 # is revoked too.
 revoke-predecessors = What this token replaced is revoked, too.
@@ -294,7 +356,10 @@ revoke-predecessors = What this token replaced is revoked, too.
 revoke-successor = The token that replaced it goes on working.
 
 # The note on the user's token list after the user has revoked a token.
-revoked = The token was revoked.
+revoked = “{ $name }” was revoked.
+
+# The note on the user's token list after the user wanted to revoke a token that was revoked before.
+already-revoked = “{ $name }” was already revoked.
 
 # The label of the check box, on both revocation pages, to revoke also the tokens that replaced the tokens
 # to revoke, and all that were created with any of these.
@@ -345,6 +410,9 @@ pause-question = Pause “{ $name }”?
 # resumed, and its expiry goes on.
 pause-consequence = Whatever uses this token is refused until you resume it. Meanwhile it expires as before.
 
+# The same, in place of `pause-consequence`, for a token that has expired.
+pause-expired = This token has expired, so it is refused already. Pausing it changes nothing.
+
 # The sentence after `pause-consequence` for a token that replaced another one, which is disabled too.
 pause-predecessors = What this token replaced is paused, too.
 
@@ -360,7 +428,7 @@ pause-children =
 pause-token = Pause
 
 # The note on the user's token list after the user has disabled a token.
-paused = The token is paused.
+paused = “{ $name }” is paused.
 
 # The warning on the user's token list after the user has disabled a token: tokens that were created with it
 # are still valid; the argument is their number, at least 1.
@@ -377,6 +445,9 @@ resume-question = Resume “{ $name }”?
 # The explanation on the resume page, below `resume-question`: programs with the token are accepted again.
 resume-consequence = Whatever uses this token is accepted again.
 
+# The same, in place of `resume-consequence`, for a token that has expired.
+resume-expired = This token has expired, so it stays refused.
+
 # The note on the resume page that an administrator has disabled the token, so that only an administrator
 # can enable it.
 resume-refused = An administrator has paused this token. Only an administrator can resume it.
@@ -385,7 +456,7 @@ resume-refused = An administrator has paused this token. Only an administrator c
 resume-token = Resume
 
 # The note on the user's token list after the user has enabled a token.
-resumed = The token works again.
+resumed = “{ $name }” is no longer paused.
 
 # The title of the edit form.
 edit-token = Edit token
@@ -394,7 +465,7 @@ edit-token = Edit token
 save = Save
 
 # The note on the user's token list after the user has changed a token's name or description.
-changed = The token was changed.
+changed = “{ $name }” was changed.
 
 ## The replacement of a token
 
@@ -491,6 +562,12 @@ name-hint =
        *[other] Say what will use it, such as “backup script”. At most { $max } characters.
     }
 
+# The note in the creation form, at the name, that the user has another token of this name.
+name-taken = You already have a token with this name.
+
+# The link to the creation form, filled in as the user submitted it, on the page that says why no token can be created.
+open-form-again = Back to the form
+
 # The label of the field for the token's description in the creation form and the edit form.
 description-label = Description (optional)
 
@@ -522,12 +599,12 @@ expiry-hint =
            *[other] { $max_days } days
         }.
     }{ $is_announced ->
-        [yes] { " " }You are told before it expires.
+        [yes] { " " }We’ll email you before it expires.
        *[no] { "" }
     }
 
 # An option in the creation form for the token's expiry (`expiry-label`): the user types a number of days.
-other-days = Another number of days
+other-days = Custom…
 
 # The label of the field in the creation form for a number of days, beside the option `other-days`; the
 # argument is the greatest allowed number.
@@ -545,6 +622,13 @@ no-expiry = Never
 # The warning in the creation form, below the option `no-expiry`, that a token which never expires works
 # until it is revoked.
 no-expiry-warning = A token that never expires works until you revoke it, also if it gets lost.
+
+# The sentence below the options for the token's expiry: when a token with the chosen one expires; the argument is a
+# time such as `short-date-time`. Only browsers with JavaScript show it.
+will-expire = The token will expire on { $time }.
+
+# The same for the option `no-expiry`.
+will-not-expire = The token will never expire.
 
 # An error in the creation form, at the choice of the expiry: the user has chosen no option.
 expiry-missing = Choose when the token expires.
@@ -630,7 +714,7 @@ shown-once = Copy the token now. It is shown only this once and cannot be looked
 # The label of the token itself on the new-token page; the argument is the token's name.
 plain-token = Token “{ $name }”
 
-# The button on the new-token page that copies the token, or the example command (`try-it`).
+# The button on the new-token page that copies the token, or an example (`examples-title`).
 copy = Copy
 
 # The text of the copy button (`copy`) on the new-token page for a few seconds after the browser has copied.
@@ -638,11 +722,29 @@ copied = Copied
 
 # The text of the copy button (`copy`) on the new-token page for a few seconds if the browser does not allow
 # copying: the token or command is selected instead, for the user to copy.
-copy-failed = Marked; press Ctrl+C or ⌘C
+copy-failed = Selected; press Ctrl+C or ⌘C
 
-# The label of a command that uses the new token, on the new-token page. The command is shown if
-# `Pages::with_example_url` was called.
-try-it = Use it like this:
+# The text in place of the token on a print of the new-token page.
+not-printed = The token is not printed. Keep it in a password manager or a secret store.
+
+# The note on the new-token page that the user has another token of the same name.
+namesake = You have another token with this name.
+
+# The heading of the examples on the new-token page: each says how to use the token with another tool. They are shown
+# if `Pages::with_example_url` or `Pages::with_git_example_url` was called.
+examples-title = How to use it
+
+# What to do with an example for a shell, which reads the token without showing it.
+example-shell-hint = Run this in bash or zsh. When it waits, paste the token, which is not shown, and press Enter. The token stays out of the shell’s history and the list of processes.
+
+# What to do with the example for Python, which reads the token without showing it.
+example-python-hint = Run this with Python 3. It asks for the token, and does not show it.
+
+# The name of the example for a job of continuous integration.
+example-ci = CI variable
+
+# What to do with the example for a job of continuous integration; the argument is the name of the variable.
+example-ci-hint = Save the token in your CI’s settings, as a secret variable with the name { $variable }, which logs mask. Then a job can use it:
 
 # The link from the new-token page, the repeated-submission page and the administrators' token list to the
 # user's token list.
@@ -681,7 +783,7 @@ day-before-start = The end is before the start.
 
 # The first option of the status field in the administrators' filter, which is chosen at first. It matches
 # tokens of every status except revoked ones: active, soon expiring and expired tokens.
-any-status = Any but revoked
+any-status = All except revoked
 
 # An error in the administrators' filter, at the scopes: the URL of the request contains a name that no
 # scope can have.

@@ -17,6 +17,8 @@ pub mod pages;
 mod pat;
 #[cfg(feature = "axum")]
 pub mod probes;
+#[cfg(feature = "commands")]
+pub mod proxy_probe;
 mod rejection;
 pub mod scope;
 mod session;

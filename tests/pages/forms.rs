@@ -297,7 +297,7 @@ pub(super) async fn the_limits_are_those_of_the_policy() {
     .await;
     let alice = Session::start(&server, "alice").await;
     let page = alice.get(&server, "/tokens/new?expires=90").await.body;
-    assert!(page.contains("At most 10 days. You"), "{page}");
+    assert!(page.contains("At most 10 days. We’ll email you"), "{page}");
     assert!(page.contains("At most 5 characters") && !page.contains("value=\"never\""));
     assert!(page.contains("name=\"days\" value=\"90\""));
     for (fields, status, says) in [

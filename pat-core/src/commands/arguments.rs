@@ -209,6 +209,10 @@ pub struct DoctorArguments {
     #[arg(long, value_name = "ADDRESS")]
     pub send_to: Option<String>,
 
+    /// Also probes the proxies: the URL at which clients reach the route of the probe
+    #[arg(long)]
+    pub url: Option<String>,
+
     /// How to show the findings
     #[arg(long, value_enum, default_value_t = Format::Table)]
     pub format: Format,

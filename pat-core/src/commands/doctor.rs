@@ -41,7 +41,14 @@ pub(super) async fn run(
         settings,
         notifiers,
         checks,
+        url_check,
     } = commands;
+    let url_check = match (&arguments.url, url_check) {
+        (Some(_), None) => {
+            return Err(Failure::because("this program has no check for --url"));
+        }
+        (url, check) => url.as_deref().zip(check),
+    };
     let mut report = Report {
         format: arguments.format,
         findings: Vec::new(),
@@ -77,6 +84,9 @@ pub(super) async fn run(
     report.add(of_mail_settings(&effective, &notifiers, arguments))?;
     for check in &checks {
         report.add(in_time("check", check.run()).await)?;
+    }
+    if let Some((url, check)) = url_check {
+        report.add(in_time("proxies", check.run(url)).await)?;
     }
     report.finish()
 }

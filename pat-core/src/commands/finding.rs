@@ -28,6 +28,14 @@ pub trait Check: Debug + Send + Sync + 'static {
     async fn run(&self) -> Vec<Finding>;
 }
 
+/// A check of the way from clients to the host, which the command `doctor` runs with the URL of `--url`.
+/// `pat_tower::proxy_probe::ProxyProbe` is one.
+#[async_trait]
+pub trait UrlCheck: Debug + Send + Sync + 'static {
+    /// Runs the check at this URL, and returns what it found. The command cancels it after half a minute.
+    async fn run(&self, url: &str) -> Vec<Finding>;
+}
+
 /// Something that the command `doctor` has found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

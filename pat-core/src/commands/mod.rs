@@ -102,7 +102,7 @@ pub use self::arguments::{
 pub use self::check_config::CheckConfigArguments;
 pub use self::database::{Database, MigrationText, SchemaState};
 pub use self::filter::FilterArguments;
-pub use self::finding::{Check, Finding, Level};
+pub use self::finding::{Check, Finding, Level, UrlCheck};
 pub use self::show::{Format, ListArguments};
 pub use self::terminal::Terminal;
 use crate::error::BoxError;
@@ -120,6 +120,7 @@ pub struct Commands {
     settings: SettingsSources,
     notifiers: Vec<Arc<dyn Notifier>>,
     checks: Vec<Arc<dyn Check>>,
+    url_check: Option<Arc<dyn UrlCheck>>,
 }
 
 impl Commands {
@@ -137,6 +138,7 @@ impl Commands {
             settings: SettingsSources::new(),
             notifiers: Vec::new(),
             checks: Vec::new(),
+            url_check: None,
         }
     }
 
@@ -163,6 +165,14 @@ impl Commands {
     pub fn check(mut self, check: Arc<dyn Check>) -> Self {
         self.checks.push(check);
         self
+    }
+
+    /// Sets the check that `doctor` runs with the URL of `--url`.
+    pub fn url_check(self, check: Arc<dyn UrlCheck>) -> Self {
+        Self {
+            url_check: Some(check),
+            ..self
+        }
     }
 
     /// Runs a command, and returns the exit code of the process ([the codes](crate::commands#exit-codes)). What keeps

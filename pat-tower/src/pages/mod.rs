@@ -27,9 +27,13 @@
 //!
 //! Merge this router into the host's, or nest it at any path. The links are relative, so they also work
 //! behind a proxy that removes a prefix from the path. The pages load nothing from other origins. They
-//! need no JavaScript. With JavaScript, dates are in the browser's time zone, questions are dialogs,
-//! there are buttons that copy, owners are suggested while an administrator types, and all tokens that
-//! match a filter can be selected at once.
+//! need no JavaScript. With JavaScript, times are in the browser's time zone, the form for a new token says when the
+//! token will expire, questions are dialogs, there are buttons that copy, owners are suggested while an administrator
+//! types, and all tokens that match a filter can be selected at once.
+//!
+//! A form that was sent after its session had ended, or after its CSRF token had, does nothing. After the sign-in, or
+//! at once, the browser gets the same form, filled in as it was sent. The values pass through the address of the form,
+//! which may be logged: the fields of these forms are no secrets.
 //!
 //! Like the REST router, this router does not authenticate: it takes the caller from the request's
 //! extensions, where a [`PatLayer`](crate::PatLayer) has put a [`Pat`](crate::Pat), or the host a
@@ -105,7 +109,9 @@
 )]
 
 mod admin;
+mod again;
 mod assets;
+mod counter;
 mod creations;
 mod csrf_token;
 mod failure;
@@ -116,6 +122,7 @@ mod layout;
 mod mount;
 mod page;
 mod paging;
+mod query;
 mod state;
 mod text;
 mod token;
@@ -168,6 +175,7 @@ impl Pages {
     pub fn new(pats: Pats) -> Self {
         let challenges = Challenges::new(pats.settings().realm());
         let cross_site = Csrf::new(pats.settings());
+        let zone = pats.settings().time_zone().time_zone().clone();
         Self(State {
             pats,
             cross_site,
@@ -177,7 +185,8 @@ impl Pages {
             sign_in: None,
             stripped_prefix: "".into(),
             example_url: None,
-            zone: TimeZone::UTC,
+            git_example_url: None,
+            zone,
             transport: Transport::Tls,
             creations: Creations::default(),
         })
@@ -222,10 +231,21 @@ impl Pages {
         Ok(self)
     }
 
-    /// Sets a URL of the host that accepts tokens. The page that shows a new token then also shows a
-    /// `curl` command that requests this URL with the token. By default there is no command.
+    /// Sets a URL of the host that accepts tokens. The page that shows a new token then also shows how to request
+    /// this URL with the token: with curl, in Python, and in a job of continuous integration. By default there are no
+    /// examples.
+    ///
+    /// The examples do not contain the token. They read it from a prompt or a variable, so it gets neither into the
+    /// history of a shell nor into the list of processes.
     pub fn with_example_url(mut self, url: &str) -> Self {
         self.0.example_url = Some(url.into());
+        self
+    }
+
+    /// Sets the URL of a git repository that accepts tokens as `Authorization: Bearer`. The page that shows a new token
+    /// then also shows how to read the repository with git. By default it does not.
+    pub fn with_git_example_url(mut self, url: &str) -> Self {
+        self.0.git_example_url = Some(url.into());
         self
     }
 
@@ -257,8 +277,9 @@ impl Pages {
         self
     }
 
-    /// Sets the time zone in which the pages read the dates that users type, and show dates to browsers
-    /// without JavaScript; UTC by default. With JavaScript, dates are shown in the browser's time zone.
+    /// Sets the time zone in which the pages show times, and read dates, where a browser has no JavaScript; that of
+    /// the setting `pat.time.zone` by default. With JavaScript it is the browser's time zone. Each page with a time
+    /// says which zone it is.
     pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
         self.0.zone = zone;
         self

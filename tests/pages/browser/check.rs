@@ -111,10 +111,10 @@ fn file_name(state: &str) -> String {
 /// The markup as the server sent it, before the page's script changed it.
 async fn markup(browser: &Browser) -> String {
     let tree = browser.cdp("Page.getFrameTree", json!({})).await;
-    let frame = &tree["frameTree"]["frame"];
-    let page = json!({"frameId": frame["id"], "url": frame["url"]});
-    let content = browser.cdp("Page.getResourceContent", page).await;
-    content["content"].as_str().expect("a text").to_owned()
+    // The request of a page has the ID of its loader.
+    let request = json!({"requestId": tree["frameTree"]["frame"]["loaderId"]});
+    let body = browser.cdp("Network.getResponseBody", request).await;
+    body["body"].as_str().expect("a text").to_owned()
 }
 
 /// What the Nu Html Checker says although the markup is as it should be: a part of the message, and why.

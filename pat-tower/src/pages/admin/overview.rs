@@ -173,7 +173,7 @@ struct Week {
 impl Week {
     /// The week of today and the ones after it.
     fn all(page: &Page) -> Vec<Self> {
-        let today = page.pats().now().to_zoned_datetime(page.state.zone.clone());
+        let today = page.pats().now().to_zoned_datetime(page.zone.clone());
         let mut first = Some(today.date());
         let weeks = (0..WEEKS).map_while(|_| {
             let week = first?;

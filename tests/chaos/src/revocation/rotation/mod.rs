@@ -10,7 +10,8 @@
 //! - an old secret that a node accepted later than the staleness bound after its end;
 //! - a line of which more than one token is left when the overlap has ended, or of which the client has not the last.
 //!
-//! `PAT_TEST_ROTATION_REQUESTS` says how many requests there are with a token; 10,000 unless set. The same variable
+//! `PAT_TEST_ROTATION_REQUESTS` says how many requests there are with a token, on each database. Unless set, there are
+//! 10,000 on SQLite and on one kind of server, another one each day, and 1,000 on the other kind. The same variable
 //! gives the number of rotations at the limit of tokens: a hundredth of it.
 
 mod client;
@@ -22,6 +23,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use libtest_mimic::Trial;
+use pat_core::{Clock as _, SystemClock};
 use pat_harness::database::{SERVERS, named_trial_alone};
 use pat_harness::names::{name_in_case, name_of, name_on};
 use pat_harness::process::Process;
@@ -40,6 +42,9 @@ use super::{BOUND, breaks_nothing};
 
 /// Clients, each with a token.
 const CLIENTS: usize = 24;
+/// How many requests there are, unless the environment says it.
+const MANY: usize = 10_000;
+const DAY: i64 = 24 * 60 * 60;
 /// For longer than that, nothing is broken.
 const OVERLAP: u64 = 10;
 
@@ -48,13 +53,16 @@ pub(super) fn trials() -> Vec<Trial> {
     let mut trials = vec![
         named_trial(
             name_on(&no_answer_that_breaks_off_costs_access, "sqlite"),
-            || no_answer_that_breaks_off_costs_access(Fixture::Sqlite),
+            || no_answer_that_breaks_off_costs_access(Fixture::Sqlite, requests(MANY)),
         ),
         trial(rotations_at_the_limit_are_not_refused),
     ];
-    trials.extend(SERVERS.map(|kind| {
-        named_trial_alone(kind, &name, |database| {
-            no_answer_that_breaks_off_costs_access(Fixture::Server(database))
+    let today = SystemClock.wall().as_second() / DAY;
+    let turn = usize::try_from(today).map_or(0, |today| today % SERVERS.len());
+    trials.extend(SERVERS.into_iter().enumerate().map(|(number, kind)| {
+        let requests = requests(if number == turn { MANY } else { MANY / 10 });
+        named_trial_alone(kind, &name, move |database| {
+            no_answer_that_breaks_off_costs_access(Fixture::Server(database), requests)
         })
     }));
     for flaw in [Flaw::PredecessorEnded, Flaw::RotationUntold] {
@@ -66,11 +74,11 @@ pub(super) fn trials() -> Vec<Trial> {
     trials
 }
 
-fn requests() -> usize {
-    number("PAT_TEST_ROTATION_REQUESTS", 10_000)
+fn requests(unless_set: usize) -> usize {
+    number("PAT_TEST_ROTATION_REQUESTS", unless_set)
 }
 
-async fn no_answer_that_breaks_off_costs_access(fixture: Fixture) {
+async fn no_answer_that_breaks_off_costs_access(fixture: Fixture, requests: usize) {
     let faults = if breaks_nothing() {
         vec![]
     } else {
@@ -85,7 +93,7 @@ async fn no_answer_that_breaks_off_costs_access(fixture: Fixture) {
         faults,
         length: Duration::ZERO,
     };
-    let report = rotate(run, &name, requests(), OVERLAP).await;
+    let report = rotate(run, &name, requests, OVERLAP).await;
     report.judge();
 }
 
@@ -171,7 +179,7 @@ async fn rotations_at_the_limit_are_not_refused() {
         tokens.push(create(number % NODES).await.created().raw);
     }
     assert_eq!(create(0).await.problem(), "token-limit-reached");
-    let rounds = requests() / 100;
+    let rounds = requests(MANY) / 100;
     for round in 0..rounds {
         let token = &mut tokens[round % LIMIT];
         let base = &nodes[round % NODES].base;
