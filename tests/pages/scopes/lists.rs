@@ -48,7 +48,7 @@ pub(super) async fn a_host_without_scopes_shows_none() {
     for more in ["&access=scopes&scope=read", "&access=read", "&scope=read"] {
         let refused = host.submit("alice", more).await;
         assert_eq!(refused.status, StatusCode::BAD_REQUEST, "{more}");
-        assert!(refused.html.contains("role=\"alert\""), "{more}");
+        assert!(refused.html.contains("pat-note pat-warn"), "{more}");
     }
     assert_eq!(host.scopes_of("alice").await, ["*"; 3]);
 }
