@@ -35,7 +35,18 @@ month-short =
     }
 date = { $day }. { month } { $year }
 date-time = { $day }. { month } { $year }, { $hour }:{ $minute } { $zone }
-short-date-time = { $day }. { month-short } { $year }, { $hour }:{ $minute }{ "\u00A0" }{ $zone }
+weekday-short =
+    { $weekday ->
+        [1] Mo.
+        [2] Di.
+        [3] Mi.
+        [4] Do.
+        [5] Fr.
+        [6] Sa.
+       *[7] So.
+    }
+short-date = { $day }.{ "\u00A0" }{ month-short } { $year }
+short-date-time = { weekday-short }, { $day }. { month-short } { $year }, { $hour }:{ $minute }{ "\u00A0" }{ $zone }
 
 ## Alle Seiten
 
@@ -78,6 +89,29 @@ days-ago =
     { $days ->
         [one] vor { $days } Tag
        *[other] vor { $days } Tagen
+    }
+in-minutes =
+    { $minutes ->
+        [one] in { $minutes } Minute
+       *[other] in { $minutes } Minuten
+    }
+in-hours =
+    { $hours ->
+        [one] in { $hours } Stunde
+       *[other] in { $hours } Stunden
+    }
+in-days =
+    { $days ->
+        [one] in { $days } Tag
+       *[other] in { $days } Tagen
+    }
+times-in = Zeiten sind in { $zone }.
+again-signed-out = Sie waren abgemeldet, als Sie dieses Formular gesendet haben; es ist deshalb nichts geschehen. Prüfen Sie Ihre Eingaben, und senden Sie es noch einmal.
+again-expired = Dieses Formular war verfallen, als Sie es gesendet haben; es ist deshalb nichts geschehen. Prüfen Sie Ihre Eingaben, und senden Sie es noch einmal. Wenn das nicht hilft, erlauben Sie Cookies für diese Website.
+characters-used =
+    { $max ->
+        [one] { $count } von { $max } Zeichen
+       *[other] { $count } von { $max } Zeichen
     }
 token-status =
     { $status ->
@@ -140,9 +174,12 @@ revoke = Widerrufen
 revoke-named = { $name } widerrufen
 revoke-question = „{ $name }“ widerrufen?
 revoke-consequence = Was dieses Token benutzt, wird ab sofort abgelehnt. Das lässt sich nicht rückgängig machen.
+revoke-expired = Dieses Token ist abgelaufen und wird deshalb bereits abgelehnt. Durch den Widerruf verschwindet es aus der Liste. Das lässt sich nicht rückgängig machen.
+revoke-paused = Dieses Token ist angehalten und wird deshalb bereits abgelehnt. Ist es widerrufen, kann es nicht mehr fortgesetzt werden.
 revoke-predecessors = Was dieses Token ersetzt hat, wird ebenfalls widerrufen.
 revoke-successor = Das Token, das es ersetzt hat, gilt weiter.
-revoked = Das Token wurde widerrufen.
+revoked = „{ $name }“ wurde widerrufen.
+already-revoked = „{ $name }“ war bereits widerrufen.
 revoke-family = Auch Ersatztoken widerrufen und alle Token, die mit einem von diesen angelegt wurden
 live-children =
     { $count ->
@@ -154,6 +191,7 @@ live-children =
 
 pause-question = „{ $name }“ anhalten?
 pause-consequence = Was dieses Token benutzt, wird abgelehnt, bis Sie es fortsetzen. Es läuft währenddessen ab wie bisher.
+pause-expired = Dieses Token ist abgelaufen und wird deshalb bereits abgelehnt. Das Anhalten ändert nichts.
 pause-predecessors = Was dieses Token ersetzt hat, wird ebenfalls angehalten.
 pause-children =
     { $count ->
@@ -161,7 +199,7 @@ pause-children =
        *[other] { $count } Token, die damit angelegt wurden, gelten weiter.
     }
 pause-token = Anhalten
-paused = Das Token ist angehalten.
+paused = „{ $name }“ ist angehalten.
 paused-children =
     { $count ->
         [one] Noch gültig: { $count } Token, das mit dem Angehaltenen angelegt wurde.
@@ -169,12 +207,13 @@ paused-children =
     }
 resume-question = „{ $name }“ fortsetzen?
 resume-consequence = Was dieses Token benutzt, wird wieder angenommen.
+resume-expired = Dieses Token ist abgelaufen und wird deshalb weiter abgelehnt.
 resume-refused = Dieses Token wurde von der Administration angehalten. Nur sie kann es fortsetzen.
 resume-token = Fortsetzen
-resumed = Das Token gilt wieder.
+resumed = „{ $name }“ ist nicht mehr angehalten.
 edit-token = Token bearbeiten
 save = Speichern
-changed = Das Token wurde geändert.
+changed = „{ $name }“ wurde geändert.
 
 ## Der Ersatz eines Tokens
 
@@ -210,6 +249,8 @@ name-hint =
         [one] Sagen Sie, was es benutzen wird, zum Beispiel „Sicherungsskript“. Höchstens { $max } Zeichen.
        *[other] Sagen Sie, was es benutzen wird, zum Beispiel „Sicherungsskript“. Höchstens { $max } Zeichen.
     }
+name-taken = Sie haben bereits ein Token mit diesem Namen.
+open-form-again = Zurück zum Formular
 description-label = Beschreibung (freiwillig)
 description-hint =
     { $max ->
@@ -228,15 +269,17 @@ expiry-hint =
            *[other] { $max_days } Tage
         }.
     }{ $is_announced ->
-        [yes] { " " }Sie werden benachrichtigt, bevor es abläuft.
+        [yes] { " " }Wir schreiben Ihnen eine Mail, bevor es abläuft.
        *[no] { "" }
     }
-other-days = Eine andere Zahl von Tagen
+other-days = Eigene Wahl…
 days-label = Tage, 1 bis { $max }
 on-date = An einem Datum
 date-label = Datum, an dem es abläuft, zu der Uhrzeit, zu der es angelegt wurde
 no-expiry = Nie
 no-expiry-warning = Ein Token, das nie abläuft, gilt, bis Sie es widerrufen, auch wenn es verloren geht.
+will-expire = Das Token läuft am { $time } ab.
+will-not-expire = Das Token läuft nie ab.
 expiry-missing = Wählen Sie, wann das Token abläuft.
 days-unreadable = Geben Sie eine ganze Zahl von Tagen ein, von 1 bis { $max }.
 date-unreadable = Geben Sie ein Datum ein, zum Beispiel 2030-12-31.
@@ -276,7 +319,13 @@ plain-token = Token „{ $name }“
 copy = Kopieren
 copied = Kopiert
 copy-failed = Markiert; drücken Sie Strg+C oder ⌘C
-try-it = So wird es benutzt:
+not-printed = Das Token wird nicht gedruckt. Bewahren Sie es in einem Passwortmanager oder Geheimnisspeicher auf.
+namesake = Sie haben ein weiteres Token mit diesem Namen.
+examples-title = So wird es benutzt
+example-shell-hint = Führen Sie dies in bash oder zsh aus. Wenn es wartet, fügen Sie das Token ein, das dabei nicht zu sehen ist, und drücken Sie die Eingabetaste. So gerät das Token weder in den Verlauf der Shell noch in die Liste der Prozesse.
+example-python-hint = Führen Sie dies mit Python 3 aus. Es fragt nach dem Token und zeigt es nicht an.
+example-ci = CI-Variable
+example-ci-hint = Speichern Sie das Token in den Einstellungen Ihres CI-Systems als geheime Variable mit dem Namen { $variable }, die Protokolle verdecken. Dann kann ein Job es benutzen:
 back-to-tokens = Zurück zu Ihren Token
 plain-token-gone = (wird nicht mehr angezeigt)
 

@@ -506,6 +506,13 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Administration::users", 30, Asks::Directory, |w| {
+        Box::pin(async {
+            let keys = [w.token.token.owner.clone()];
+            w.administration.users(&keys).await?;
+            Ok(())
+        })
+    }),
     call("Administration::owners_of", 30, Asks::Directory, |w| {
         Box::pin(async {
             let tokens = [w.token.token.clone()];

@@ -7,5 +7,8 @@ mod shutdown;
 use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [logs::trials(), metrics::trials(), shutdown::trials()].concat()
+    let mut trials = logs::trials();
+    trials.extend(metrics::trials());
+    trials.extend(shutdown::trials());
+    trials
 }

@@ -38,7 +38,8 @@ pub(crate) fn words(html: &str) -> BTreeSet<String> {
         texts.push(text);
         let (tag, after) = tag.split_once('>').expect("a tag ends");
         for attribute in ATTRIBUTES {
-            let values = tag.split(&format!(" {attribute}=\"")).skip(1);
+            let start = format!(" {attribute}=\"");
+            let values = tag.split(&start).skip(1);
             texts.extend(values.filter_map(|value| value.split('"').next()));
         }
         let element = tag.split_whitespace().next().unwrap_or_default();

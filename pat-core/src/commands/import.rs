@@ -50,9 +50,10 @@ pub(super) async fn run(
         }
         None => None,
     };
-    let pats = match arguments.check {
-        true => None,
-        false => Some(commands.pats().await?),
+    let pats = if arguments.check {
+        None
+    } else {
+        Some(commands.pats().await?)
     };
     let mut counts = Counts::default();
     let mut rows = rows.peekable();

@@ -323,10 +323,16 @@ async fn nothing_is_revoked_without_a_criterion_or_with_a_contradictory_one() {
     let fixture = Fixture::new();
     let created = fixture.create("alice", "ci").await;
     for (arguments, expected) in [
-        (&[][..], "give the IDs of the tokens, or a filter"),
-        (&["7", "--owner", "alice"], "give IDs or a filter, not both"),
         (
-            &["--status", "revoked", "--owner", "alice"],
+            &["--actor", "root"][..],
+            "give the IDs of the tokens, or a filter",
+        ),
+        (
+            &["7", "--owner", "alice", "--actor", "root"],
+            "give IDs or a filter, not both",
+        ),
+        (
+            &["--status", "revoked", "--owner", "alice", "--actor", "root"],
             "these tokens are revoked already",
         ),
         (
