@@ -1,7 +1,7 @@
 //! What every state of every page is checked for, and its pictures.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
@@ -72,15 +72,16 @@ pub(in crate::pages) async fn check(browser: &Browser, state: &str) {
             found.is_empty(),
             "{state} at {width}, dark: {is_dark}: {found:#?}"
         );
-        if let Some(folder) = &*PICTURES {
-            take_picture(browser, folder, state, width, is_dark).await;
-        }
+        take_picture(browser, state, width, is_dark).await;
     }
     browser.wide(false).await;
 }
 
-/// Saves a picture of the whole page, such as `tokens-new-1200-light.png`.
-async fn take_picture(browser: &Browser, folder: &Path, state: &str, width: u32, is_dark: bool) {
+/// Saves a picture of the whole page, such as `tokens-new-1200-light.png`, if `.ci/screenshots` asks for it.
+pub(crate) async fn take_picture(browser: &Browser, state: &str, width: u32, is_dark: bool) {
+    let Some(folder) = &*PICTURES else {
+        return;
+    };
     let size = browser
         .run("return document.documentElement.scrollHeight")
         .await;

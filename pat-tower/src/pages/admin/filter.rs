@@ -412,7 +412,7 @@ fn label(page: &Page, name: &str) -> String {
     }
 }
 
-fn start_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
+pub(super) fn start_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
     let start = zone.to_ambiguous_timestamp(day.to_datetime(jiff::civil::Time::midnight()));
     start.compatible().ok()
 }
