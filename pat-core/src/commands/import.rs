@@ -73,7 +73,7 @@ pub(super) async fn run(
                 None => {}
             }
         }
-        if counts.read % PROGRESS < BATCH as u64 && counts.read >= PROGRESS {
+        if counts.read % PROGRESS == 0 {
             terminal.note(&format!("{} rows so far", counts.read));
         }
     }
