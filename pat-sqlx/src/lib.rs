@@ -7,7 +7,10 @@
 
 mod apply;
 mod checkout;
-#[cfg(feature = "commands")]
+#[cfg(all(
+    feature = "commands",
+    any(feature = "sqlite", feature = "postgres", feature = "mysql")
+))]
 mod commands;
 mod connect;
 mod dialect;
@@ -44,7 +47,10 @@ mod write;
 
 pub use sqlx;
 
-#[cfg(feature = "commands")]
+#[cfg(all(
+    feature = "commands",
+    any(feature = "sqlite", feature = "postgres", feature = "mysql")
+))]
 pub use self::commands::DatabaseUrl;
 pub use self::connect::{AnyStore, connect, connect_without_migrating};
 pub use self::dialect::Dialect;

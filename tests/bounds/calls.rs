@@ -292,6 +292,12 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::health", 2, Asks::Store, |w| {
+        Box::pin(async {
+            let health = w.pats.health().await;
+            health.is_ready().then_some(()).ok_or(Failure)
+        })
+    }),
     call("Pats::outbox", 5, Asks::Store, |w| {
         Box::pin(async {
             w.pats.outbox().await?;

@@ -19,7 +19,9 @@ use reqwest::StatusCode;
 use serde_json::json;
 use thirtyfour::Key;
 
-use self::check::{check, trial_of_states};
+pub(super) use self::check::check;
+pub(crate) use self::check::take_picture;
+use self::check::trial_of_states;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -86,6 +88,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial_of_states(pages_are_accessible),
         trial_of_states(guide::pages_of_the_documentation_are_accessible),
         trial_of_states(lives::pages_about_one_token_are_accessible),
+        trial_of_states(super::languages::pages_from_right_to_left_are_accessible),
         trial_of_states(desk::pages_of_the_desk_are_accessible),
         trial_with_need(
             "browser",

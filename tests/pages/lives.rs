@@ -185,11 +185,11 @@ pub(super) async fn the_form_decides_when_both_tokens_end() {
         (
             "overlap",
             "604800",
-            "The overlap is longer than 86400 seconds",
+            "The old token may work for 86,400 seconds at most",
         ),
         ("overlap", "", "Choose how long the old token works"),
         ("overlap", "-1", "Choose how long the old token works"),
-        ("expires", "366", "longer than 365 days"),
+        ("expires", "366", "for 365 days at most"),
         ("expires", "never", "Choose when the token expires"),
         ("expires", "", "Choose when the token expires"),
     ] {

@@ -6,6 +6,7 @@ mod browser;
 mod desk;
 mod export;
 mod forms;
+pub(crate) mod languages;
 mod lists;
 mod lives;
 mod mishaps;
@@ -14,6 +15,7 @@ mod paging;
 mod scopes;
 mod selection;
 
+pub(crate) use self::browser::take_picture;
 use libtest_mimic::Trial;
 use pat_harness::{Answer, Server, answer, blocking_trial, trial};
 use reqwest::{Method, RequestBuilder};
@@ -68,6 +70,8 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(mishaps::what_a_page_says_fits_the_status),
         trial(mishaps::a_name_that_is_taken_is_noticed),
         trial(mishaps::a_page_has_one_autofocus_at_most),
+        trial(languages::no_word_of_the_english_pages_is_on_a_german_page),
+        trial(languages::a_page_has_the_language_that_the_browser_prefers),
     ]);
     trials.extend(desk::trials());
     trials.extend(paging::trials());

@@ -1,4 +1,5 @@
 use std::ffi::OsString;
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -146,7 +147,7 @@ pub struct IdentifyArguments {
 }
 
 /// What is given where a secret must not be. Clap's own error would show it.
-#[derive(Debug, Clone, Default, Args)]
+#[derive(Clone, Default, Args)]
 pub(super) struct NoSecret {
     #[arg(hide = true, value_name = "ARGUMENT")]
     arguments: Vec<OsString>,
@@ -161,6 +162,12 @@ impl NoSecret {
             "the command takes no argument: write the token to its standard input, as in `… <token.txt`; others can \
              read arguments, so revoke a token that was given as one",
         ))
+    }
+}
+
+impl fmt::Debug for NoSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("NoSecret(..)")
     }
 }
 

@@ -390,9 +390,9 @@ async fn of_notifier(
     send_to: Option<&str>,
     settings: &Settings,
 ) -> Vec<Finding> {
-    let subject = format!("notifier {}", notifier.name());
     const ADVICE: &str =
         "notifications wait in the database until this is corrected, for about five days";
+    let subject = format!("notifier {}", notifier.name());
     let mut findings = vec![match notifier.diagnose().await {
         Ok(Some(text)) => Finding::ok(&subject, text),
         Ok(None) => Finding::ok(&subject, "it has no check"),

@@ -129,9 +129,15 @@ fn status(text: &str) -> Result<TokenStatus, &'static str> {
 
 fn instant(text: &str) -> Result<Timestamp, &'static str> {
     let midnight = |date: Date| TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0));
-    let parsed = text
-        .parse::<Timestamp>()
-        .or_else(|_| text.parse().and_then(midnight));
+    // `Date` would drop a time without an offset.
+    let is_date = text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || byte == b'-');
+    let parsed = if is_date {
+        text.parse().and_then(midnight)
+    } else {
+        text.parse::<Timestamp>()
+    };
     parsed.map_err(|_| "give a date, such as 2026-01-31, or a time, such as 2026-01-31T12:00:00Z")
 }
 

@@ -50,9 +50,10 @@ pub(super) async fn run(
         }
         None => None,
     };
-    let pats = match arguments.check {
-        true => None,
-        false => Some(commands.pats().await?),
+    let pats = if arguments.check {
+        None
+    } else {
+        Some(commands.pats().await?)
     };
     let mut counts = Counts::default();
     let mut rows = rows.peekable();
@@ -72,7 +73,7 @@ pub(super) async fn run(
                 None => {}
             }
         }
-        if counts.read % PROGRESS < BATCH as u64 && counts.read >= PROGRESS {
+        if counts.read % PROGRESS == 0 {
             terminal.note(&format!("{} rows so far", counts.read));
         }
     }

@@ -36,9 +36,10 @@ pub(super) async fn run(
                 terminal.out,
                 "The tables have version {version}, which is newer than this program (version {ours}). It can use them."
             )?;
-            Ok(match arguments.check {
-                true => Exit::Ahead,
-                false => Exit::Done,
+            Ok(if arguments.check {
+                Exit::Ahead
+            } else {
+                Exit::Done
             })
         }
         SchemaState::Behind { missing } if arguments.check => {

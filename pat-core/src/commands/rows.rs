@@ -73,7 +73,7 @@ impl<R: BufRead> Rows<R> {
         if format == RowFormat::Jsonl {
             return Ok(Self::Json((1..).zip(input.lines())));
         }
-        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(input);
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
         let header = reader.headers().map_err(|error| error.to_string())?;
         let header: csv::StringRecord = header
             .iter()
@@ -101,6 +101,14 @@ impl<R: BufRead> Rows<R> {
                 let others = header.iter().filter(|name| *name != REASON);
                 Some(others.chain([REASON]).collect())
             }
+            Self::Json(_) => None,
+        }
+    }
+
+    /// Returns the index of the column with the reason, in a file of refused rows.
+    pub(super) fn reason_at(&self) -> Option<usize> {
+        match self {
+            Self::Csv { header, .. } => header.iter().position(|name| name == REASON),
             Self::Json(_) => None,
         }
     }
@@ -143,6 +151,13 @@ fn fields_of(
     header: &csv::StringRecord,
     record: &csv::StringRecord,
 ) -> Result<Map<String, Value>, String> {
+    if record.len() != header.len() {
+        return Err(format!(
+            "the row has {} cells, and the header {}",
+            record.len(),
+            header.len()
+        ));
+    }
     let mut fields = Map::new();
     for (name, cell) in header.iter().zip(record) {
         let value = match (name, cell) {
@@ -174,13 +189,13 @@ fn known(name: &str) -> Result<(), String> {
 
 fn token(fields: &Map<String, Value>) -> Result<ImportRow, String> {
     fields.keys().try_for_each(|name| known(name))?;
-    let digest = digest(text(fields, SHA256)?.unwrap_or_default())?;
+    let digest = digest(&text(fields, SHA256)?.unwrap_or_default())?;
     let owner = required(fields, OWNER)?;
     let owner = Owner::new(owner).map_err(|error| format!("{OWNER}: {error}"))?;
-    let created_at = instant(CREATED_AT, required(fields, CREATED_AT)?)?;
+    let created_at = instant(CREATED_AT, &required(fields, CREATED_AT)?)?;
     let time = |name| {
         let given = text(fields, name)?;
-        given.map(|given| instant(name, given)).transpose()
+        given.map(|given| instant(name, &given)).transpose()
     };
     let mut row = ImportRow::new(digest, owner, required(fields, NAME)?, created_at);
     row.expires_at = time(EXPIRES_AT)?;
@@ -211,7 +226,7 @@ fn text(fields: &Map<String, Value>, name: &str) -> Result<Option<String>, Strin
 }
 
 /// The error does not show the value, which may be a secret by mistake.
-fn digest(hex: String) -> Result<TokenDigest, String> {
+fn digest(hex: &str) -> Result<TokenDigest, String> {
     let digits = hex.as_bytes();
     let mut bytes = [0; 32];
     let is_hex = digits.len() == 64 && digits.iter().all(u8::is_ascii_hexdigit);
@@ -219,15 +234,15 @@ fn digest(hex: String) -> Result<TokenDigest, String> {
         let pair = std::str::from_utf8(pair).unwrap_or_default();
         *byte = u8::from_str_radix(pair, 16).unwrap_or_default();
     }
-    match is_hex {
-        true => Ok(TokenDigest::from_bytes(bytes)),
-        false => Err(format!(
-            "{SHA256}: give the SHA-256 of the whole token as 64 hexadecimal digits"
-        )),
+    if is_hex {
+        return Ok(TokenDigest::from_bytes(bytes));
     }
+    Err(format!(
+        "{SHA256}: give the SHA-256 of the whole token as 64 hexadecimal digits"
+    ))
 }
 
-fn instant(name: &str, text: String) -> Result<Timestamp, String> {
+fn instant(name: &str, text: &str) -> Result<Timestamp, String> {
     let of_seconds = |seconds: i64| Timestamp::from_second(seconds);
     let parsed = match text.parse() {
         Ok(seconds) => of_seconds(seconds),
@@ -258,7 +273,7 @@ impl<W: Write> Refused<W> {
         let format = match header {
             None => Writer::Json(output),
             Some(header) => {
-                let mut writer = csv::Writer::from_writer(output);
+                let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(output);
                 writer.write_record(&header)?;
                 Writer::Csv(writer)
             }
@@ -292,16 +307,6 @@ impl<W: Write> Refused<W> {
         match &mut self.format {
             Writer::Csv(writer) => writer.flush(),
             Writer::Json(writer) => writer.flush(),
-        }
-    }
-}
-
-impl<R: BufRead> Rows<R> {
-    /// Returns the index of the column with the reason, in a file of refused rows.
-    pub(super) fn reason_at(&self) -> Option<usize> {
-        match self {
-            Self::Csv { header, .. } => header.iter().position(|name| name == REASON),
-            Self::Json(_) => None,
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) async fn list(
         }
     }
     if arguments.format == Format::Json {
-        writeln!(terminal.out, "]")?;
+        writeln!(terminal.out, "\n]")?;
     }
     terminal.out.flush()?;
     Ok(Exit::Done)
@@ -69,7 +69,7 @@ fn write_page(
         Format::Json => {
             let mut separator = if is_first { "[\n" } else { ",\n" };
             if tokens.is_empty() && is_first {
-                writeln!(terminal.out, "[")?;
+                write!(terminal.out, "[")?;
             }
             for token in tokens {
                 write!(terminal.out, "{separator}{}", json(pats, token)?)?;
@@ -137,20 +137,18 @@ pub(super) async fn revoke(
         terminal.note("Nothing was revoked.");
         return Ok(Exit::LookAfter);
     }
-    let family = match arguments.family {
-        true => Family::Included,
-        false => Family::Configured,
+    let family = if arguments.family {
+        Family::Included
+    } else {
+        Family::Configured
     };
     let reason = arguments.reason.clone();
-    let revoked = match arguments.ids.is_empty() {
-        true => {
-            let revoked = administration.revoke_matching_with(&filter, count, reason, family);
-            revoked.await
-        }
-        false => {
-            let ids = tokens.iter().map(|token| token.id).collect();
-            administration.revoke_with(ids, reason, family).await
-        }
+    let revoked = if arguments.ids.is_empty() {
+        let revoked = administration.revoke_matching_with(&filter, count, reason, family);
+        revoked.await
+    } else {
+        let ids = tokens.iter().map(|token| token.id).collect();
+        administration.revoke_with(ids, reason, family).await
     };
     let revoked = revoked.map_err(|error| Failure::of(&error))?;
     writeln!(terminal.out, "Revoked {}.", tokens_text(revoked.revoked))?;

@@ -347,7 +347,10 @@ mod tests {
         let english = Messages::english();
         assert_eq!(english.date(&at), "7 May 2026");
         assert_eq!(english.date_time(&at), "7 May 2026, 22:02 UTC");
-        assert_eq!(english.short_date_time(&at), "7 May 2026, 22:02\u{A0}UTC");
+        assert_eq!(
+            english.short_date_time(&at),
+            "Thu 7 May 2026, 22:02\u{A0}UTC"
+        );
         let month = "month =\n    { $month ->\n        [5] Mai\n       *[6] Juni\n    }\n";
         let german = german(&format!(
             "{month}date = {{ $day }}. {{ month }} {{ $year }}\n"

@@ -459,6 +459,7 @@ fn placeholder(owner: &Owner) -> User {
         full_name: owner.to_string(),
         email: None,
         is_active: false,
+        language: None,
     }
 }
 

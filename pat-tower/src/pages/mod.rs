@@ -21,7 +21,7 @@
 //! | `admin/unused` | the tokens that have not been used for some days; `?days=90` |
 //! | `admin/notifications` | the notifications that could not be sent, and the buttons that send them again |
 //! | `admin/tokens/owners` | the users that match a text, as JSON, for the pages' script |
-//! | `tokens/assets/…` | the style sheet and the script |
+//! | `tokens/assets/…` | the style sheet, the script and the icon |
 //!
 //! The list of a user's own tokens links to the administrators' list if the user can open it, and back.
 //!
@@ -198,7 +198,9 @@ impl Pages {
     ///
     /// The return path is percent-encoded. It is the path and query of the requested page as the browser sees
     /// them, so with the path at which the router is nested and the
-    /// [stripped prefix](Pages::with_stripped_prefix); after a submitted form, the path of the token list.
+    /// [stripped prefix](Pages::with_stripped_prefix). After a submitted form, it is the path of the form, with what was
+    /// typed in its query (no secrets), so that the user need not type it again; or the path of the token list, if that
+    /// would be longer than 2,500 bytes, or another site made the browser send the form.
     /// The sign-in must check the return path before it redirects to it, because any site can link to the
     /// sign-in with a path of its choice. A return path leads to this site if it begins with `/`, the second
     /// character is neither `/` nor `\`, and there are no control characters, which browsers drop.
@@ -306,8 +308,8 @@ impl Pages {
         pages.merge(assets)
     }
 
-    /// Builds two routers: the first with the pages, the second with the assets (style sheet and
-    /// script). Mount both at the same path, the assets outside of the [`PatLayer`](crate::PatLayer) and
+    /// Builds two routers: the first with the pages, the second with the assets (style sheet,
+    /// script and icon). Mount both at the same path, the assets outside of the [`PatLayer`](crate::PatLayer) and
     /// the session layer. Then responses with an asset are the same for every client, and shared caches
     /// may keep them.
     ///
@@ -440,5 +442,5 @@ impl Pages {
     }
 }
 
-/// The path of the style sheet and the script.
+/// The path of the style sheet, the script and the icon.
 const ASSETS: &str = "/tokens/assets/{file}";
