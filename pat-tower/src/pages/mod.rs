@@ -15,7 +15,7 @@
 //! | `admin/tokens/revoke` | the question whether to revoke some tokens of any users |
 //! | `admin/tokens/export` | the tokens that match the administrators' filter, as CSV |
 //! | `admin/tokens/{id}` | a token of any user, as `tokens/{id}` |
-//! | `admin` | the administrators' overview: numbers of tokens that need attention, and the expiries of the next weeks |
+//! | `admin` | the administrators' overview: numbers of tokens that need attention, and the expiries of the next weeks; each request reads every token once |
 //! | `admin/identify` | the form that says whose token a secret is |
 //! | `admin/unused` | the tokens that have not been used for some days; `?days=90` |
 //! | `admin/notifications` | the notifications that could not be sent, and the buttons that send them again |
