@@ -13,6 +13,7 @@ mod http;
 mod jobs;
 mod leaks;
 mod mail;
+mod operator;
 mod pages;
 mod plugin;
 mod start;
@@ -24,7 +25,7 @@ use pat_harness::Plan;
 
 const PLAN: Plan = Plan {
     folders: &[
-        "chaos", "cluster", "http", "jobs", "mail", "pages", "stores",
+        "chaos", "cluster", "http", "jobs", "mail", "operator", "pages", "stores",
     ],
     long: &[
         "chaos::revocation",
@@ -78,6 +79,7 @@ fn main() -> ExitCode {
         jobs::trials(),
         leaks::trials(),
         mail::trials(),
+        operator::trials(),
         http::trials(),
         cluster::trials(),
         pages::trials(),

@@ -43,6 +43,7 @@ use crate::demo_api;
 use crate::demo_data;
 use crate::failures;
 use crate::headers;
+use crate::languages::languages;
 use crate::metrics;
 use crate::restore;
 use crate::sign_in::{self, SESSION_COOKIE};
@@ -290,6 +291,8 @@ fn router(pats: &Pats, users: &DemoUsers, base_url: BaseUrl, is_secure: bool) ->
     let mut pages = Pages::new(pats.clone())
         .with_sign_in_url("/login?return_to=")
         .with_example_url(&format!("{}/rest/api/latest/myself", base_url.0))
+        .with_git_example_url(&format!("{}/demo/repository.git", base_url.0))
+        .with_languages(languages())
         .with_layout(Site);
     if !is_secure {
         pages = pages.dangerous_plain_http();

@@ -1,4 +1,4 @@
-//! What a host has beside tokens: a stream of events, and an administration of users and notifications.
+//! What a host has beside tokens: a stream of events, a git repository, and an administration of users and notifications.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -18,12 +18,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{READ, WRITE};
 use crate::failures::unavailable;
-use crate::sign_in::unauthorized;
+use crate::sign_in::{Authenticated, unauthorized};
 use crate::users::DemoUsers;
 
 pub(crate) fn router() -> ScopedRouter<DemoUsers> {
     ScopedRouter::new()
         .get("/demo/events", READ, events)
+        .get("/demo/repository.git/info/refs", READ, branches)
         .delete("/demo/users/{name}", WRITE, delete_user)
         .post("/demo/users/{name}/{action}", WRITE, set_active)
         .get("/demo/notifications/dead", READ, dead_notifications)
@@ -51,6 +52,11 @@ async fn events(
     // A proxy that gathers answers before it passes them on would show nothing of this one.
     let unbuffered = [("x-accel-buffering", "no")];
     (unbuffered, Sse::new(ticks.take_until(Box::pin(end))))
+}
+
+/// The branches of a git repository, as `git ls-remote` reads them (the "dumb" protocol of git). There is no more of it.
+async fn branches(_: Authenticated) -> &'static str {
+    "8f14e45fceea167a5a36dedd4bea2543c9d5a1f0\trefs/heads/main\n"
 }
 
 /// `disable` or `enable` a user, as a host's own user administration does: it tells the tokens.

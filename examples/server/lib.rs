@@ -15,6 +15,7 @@ mod demo_api;
 mod demo_data;
 mod failures;
 mod headers;
+mod languages;
 mod mail;
 mod metrics;
 #[path = "../plugin/mod.rs"]

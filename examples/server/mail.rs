@@ -7,6 +7,8 @@ use pat_core::async_trait;
 use pat_core::notification::{Notification, Notifier, NotifyError};
 use pat_mail::{Composer, ComposerError, FileMailer, SmtpError, SmtpMailer, SmtpUrl, SmtpUrlError};
 
+use crate::languages::languages;
+
 /// The sender of mails that leave the machine by nobody's hand.
 const LOCAL_SENDER: &str = "PAT example <pat@localhost>";
 
@@ -30,7 +32,9 @@ pub(crate) fn notifiers(
     folder: Option<PathBuf>,
 ) -> Result<Vec<Arc<dyn Notifier>>, MailSetupError> {
     let composer = Composer::builder(from.unwrap_or(LOCAL_SENDER))
+        .languages(languages())
         .token_page("/tokens")
+        .creation_page("/tokens/new?name={name}")
         .replacement_page("/tokens/{id}/replace")
         .build()?;
     let mut notifiers: Vec<Arc<dyn Notifier>> = Vec::new();

@@ -7,6 +7,8 @@ use axum::response::{Html, IntoResponse, Response};
 use pat_core::{Caller, Owner, User};
 use pat_tower::pages::{Layout, PageContext, Section};
 
+use crate::languages::Navigation;
+
 /// The same as around the token pages.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; \
                       frame-ancestors 'none'; base-uri 'none'";
@@ -26,10 +28,13 @@ struct Header<'a> {
     username: Option<&'a str>,
     may_administer: bool,
     place: Place,
+    words: &'static Navigation,
 }
 
-fn header(username: Option<&str>, may_administer: bool, place: Place) -> String {
+/// The navigation in the language with this tag.
+fn header(language: &str, username: Option<&str>, may_administer: bool, place: Place) -> String {
     let header = Header {
+        words: Navigation::of(language),
         username,
         may_administer,
         place,
@@ -53,7 +58,7 @@ impl Layout for Site {
             Some(Section::Administration) => Place::Administration,
             _ => Place::Tokens,
         };
-        header(username, visit.may_administer(), place)
+        header(visit.language(), username, visit.may_administer(), place)
     }
 }
 
@@ -67,7 +72,7 @@ struct Home<'a> {
 
 pub(crate) fn home(user: &User, may_administer: bool) -> Response {
     let template = Home {
-        header: header(Some(&user.username), may_administer, Place::Home),
+        header: header("en", Some(&user.username), may_administer, Place::Home),
         user,
         may_administer,
     };
@@ -86,7 +91,7 @@ struct SignIn<'a> {
 /// The sign-in form; with a user name if that one has just failed.
 pub(crate) fn sign_in(return_to: &str, failed: Option<&str>) -> Response {
     let template = SignIn {
-        header: header(None, false, Place::SignIn),
+        header: header("en", None, false, Place::SignIn),
         username: failed.unwrap_or_default(),
         return_to,
         has_failed: failed.is_some(),

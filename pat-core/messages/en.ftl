@@ -50,8 +50,23 @@ date = { $day } { month } { $year }
 # A time in a mail.
 date-time = { $day } { month } { $year }, { $hour }:{ $minute } { $zone }
 
+# The short name of the day of the week with the number $weekday, from Monday on, in a time on a page.
+weekday-short =
+    { $weekday ->
+        [1] Mon
+        [2] Tue
+        [3] Wed
+        [4] Thu
+        [5] Fri
+        [6] Sat
+       *[7] Sun
+    }
+
+# A date on a page, for browsers without JavaScript.
+short-date = { $day }{ "\u00A0" }{ month-short } { $year }
+
 # A time on a page, for browsers without JavaScript.
-short-date-time = { $day } { month-short } { $year }, { $hour }:{ $minute }{ "\u00A0" }{ $zone }
+short-date-time = { weekday-short } { $day } { month-short } { $year }, { $hour }:{ $minute }{ "\u00A0" }{ $zone }
 
 ## All pages
 
@@ -99,28 +114,69 @@ seconds =
        *[other] { $seconds } seconds
     }
 
-# How long ago a token was last used: less than a minute.
+# A time in either token list, such as that of the last use of a token: less than a minute from now.
 just-now = just now
 
-# How long ago a token was last used, in minutes.
+# How long ago a time was, in minutes.
 minutes-ago =
     { $minutes ->
         [one] { $minutes } minute ago
        *[other] { $minutes } minutes ago
     }
 
-# How long ago a token was last used, in hours.
+# How long ago a time was, in hours.
 hours-ago =
     { $hours ->
         [one] { $hours } hour ago
        *[other] { $hours } hours ago
     }
 
-# How long ago a token was last used, in days. For more than 30 days the pages show the date instead.
+# How long ago a time was, in days. For more than 400 days the pages show the date instead.
 days-ago =
     { $days ->
         [one] { $days } day ago
        *[other] { $days } days ago
+    }
+
+# How far ahead a time is, such as that at which a token expires, in minutes.
+in-minutes =
+    { $minutes ->
+        [one] in { $minutes } minute
+       *[other] in { $minutes } minutes
+    }
+
+# How far ahead a time is, in hours.
+in-hours =
+    { $hours ->
+        [one] in { $hours } hour
+       *[other] in { $hours } hours
+    }
+
+# How far ahead a time is, in days. For more than 400 days the pages show the date instead.
+in-days =
+    { $days ->
+        [one] in { $days } day
+       *[other] in { $days } days
+    }
+
+# The sentence below each page with times; the argument is the name of their time zone, such as `Europe/Berlin`.
+times-in = Times are in { $zone }.
+
+# The note above a form that the pages show again, filled in: the user submitted it without being signed in, and has
+# signed in since.
+again-signed-out = You had been signed out when you sent this form, so nothing was done. Check what you entered, and send it again.
+
+# The note above a form that the pages show again, filled in: the user submitted it with a CSRF token of another
+# session, or without the cookie that belongs to it.
+again-expired = This form had expired when you sent it, so nothing was done. Check what you entered, and send it again. If that does not help, allow cookies for this site.
+
+# The note below the field for the name or the description of a token.
+# $count: How many characters the field has.
+# $max: How many characters it may have.
+characters-used =
+    { $max ->
+        [one] { $count } of { $max } character
+       *[other] { $count } of { $max } characters
     }
 
 # The status of a token, in the token lists, on the revocation page and in the administrators' filter.
@@ -285,6 +341,12 @@ revoke-question = Revoke “{ $name }”?
 # now on, and that a revocation is final.
 revoke-consequence = Whatever uses this token is refused from now on. This cannot be undone.
 
+# The same, in place of `revoke-consequence`, for a token that has expired.
+revoke-expired = This token has expired, so it is refused already. Revoking it removes it from the list. This cannot be undone.
+
+# The same, in place of `revoke-consequence`, for a token that is paused.
+revoke-paused = This token is paused, so it is refused already. Once it is revoked, it cannot be resumed.
+
 # The sentence after `revoke-consequence` on the revocation page of a token that replaced another one, which
 # is revoked too.
 revoke-predecessors = What this token replaced is revoked, too.
@@ -294,7 +356,10 @@ revoke-predecessors = What this token replaced is revoked, too.
 revoke-successor = The token that replaced it goes on working.
 
 # The note on the user's token list after the user has revoked a token.
-revoked = The token was revoked.
+revoked = “{ $name }” was revoked.
+
+# The note on the user's token list after the user wanted to revoke a token that was revoked before.
+already-revoked = “{ $name }” was already revoked.
 
 # The label of the check box, on both revocation pages, to revoke also the tokens that replaced the tokens
 # to revoke, and all that were created with any of these.
@@ -345,6 +410,9 @@ pause-question = Pause “{ $name }”?
 # resumed, and its expiry goes on.
 pause-consequence = Whatever uses this token is refused until you resume it. Meanwhile it expires as before.
 
+# The same, in place of `pause-consequence`, for a token that has expired.
+pause-expired = This token has expired, so it is refused already. Pausing it changes nothing.
+
 # The sentence after `pause-consequence` for a token that replaced another one, which is disabled too.
 pause-predecessors = What this token replaced is paused, too.
 
@@ -360,7 +428,7 @@ pause-children =
 pause-token = Pause
 
 # The note on the user's token list after the user has disabled a token.
-paused = The token is paused.
+paused = “{ $name }” is paused.
 
 # The warning on the user's token list after the user has disabled a token: tokens that were created with it
 # are still valid; the argument is their number, at least 1.
@@ -377,6 +445,9 @@ resume-question = Resume “{ $name }”?
 # The explanation on the resume page, below `resume-question`: programs with the token are accepted again.
 resume-consequence = Whatever uses this token is accepted again.
 
+# The same, in place of `resume-consequence`, for a token that has expired.
+resume-expired = This token has expired, so it stays refused.
+
 # The note on the resume page that an administrator has disabled the token, so that only an administrator
 # can enable it.
 resume-refused = An administrator has paused this token. Only an administrator can resume it.
@@ -385,7 +456,7 @@ resume-refused = An administrator has paused this token. Only an administrator c
 resume-token = Resume
 
 # The note on the user's token list after the user has enabled a token.
-resumed = The token works again.
+resumed = “{ $name }” is no longer paused.
 
 # The title of the edit form.
 edit-token = Edit token
@@ -394,7 +465,7 @@ edit-token = Edit token
 save = Save
 
 # The note on the user's token list after the user has changed a token's name or description.
-changed = The token was changed.
+changed = “{ $name }” was changed.
 
 ## The replacement of a token
 
@@ -491,6 +562,12 @@ name-hint =
        *[other] Say what will use it, such as “backup script”. At most { $max } characters.
     }
 
+# The note in the creation form, at the name, that the user has another token of this name.
+name-taken = You already have a token with this name.
+
+# The link to the creation form, filled in as the user submitted it, on the page that says why no token can be created.
+open-form-again = Back to the form
+
 # The label of the field for the token's description in the creation form and the edit form.
 description-label = Description (optional)
 
@@ -522,12 +599,12 @@ expiry-hint =
            *[other] { $max_days } days
         }.
     }{ $is_announced ->
-        [yes] { " " }You are told before it expires.
+        [yes] { " " }We’ll email you before it expires.
        *[no] { "" }
     }
 
 # An option in the creation form for the token's expiry (`expiry-label`): the user types a number of days.
-other-days = Another number of days
+other-days = Custom…
 
 # The label of the field in the creation form for a number of days, beside the option `other-days`; the
 # argument is the greatest allowed number.
@@ -545,6 +622,13 @@ no-expiry = Never
 # The warning in the creation form, below the option `no-expiry`, that a token which never expires works
 # until it is revoked.
 no-expiry-warning = A token that never expires works until you revoke it, also if it gets lost.
+
+# The sentence below the options for the token's expiry: when a token with the chosen one expires; the argument is a
+# time such as `short-date-time`. Only browsers with JavaScript show it.
+will-expire = The token will expire on { $time }.
+
+# The same for the option `no-expiry`.
+will-not-expire = The token will never expire.
 
 # An error in the creation form, at the choice of the expiry: the user has chosen no option.
 expiry-missing = Choose when the token expires.
@@ -630,7 +714,7 @@ shown-once = Copy the token now. It is shown only this once and cannot be looked
 # The label of the token itself on the new-token page; the argument is the token's name.
 plain-token = Token “{ $name }”
 
-# The button on the new-token page that copies the token, or the example command (`try-it`).
+# The button on the new-token page that copies the token, or an example (`examples-title`).
 copy = Copy
 
 # The text of the copy button (`copy`) on the new-token page for a few seconds after the browser has copied.
@@ -638,11 +722,29 @@ copied = Copied
 
 # The text of the copy button (`copy`) on the new-token page for a few seconds if the browser does not allow
 # copying: the token or command is selected instead, for the user to copy.
-copy-failed = Marked; press Ctrl+C or ⌘C
+copy-failed = Selected; press Ctrl+C or ⌘C
 
-# The label of a command that uses the new token, on the new-token page. The command is shown if
-# `Pages::with_example_url` was called.
-try-it = Use it like this:
+# The text in place of the token on a print of the new-token page.
+not-printed = The token is not printed. Keep it in a password manager or a secret store.
+
+# The note on the new-token page that the user has another token of the same name.
+namesake = You have another token with this name.
+
+# The heading of the examples on the new-token page: each says how to use the token with another tool. They are shown
+# if `Pages::with_example_url` or `Pages::with_git_example_url` was called.
+examples-title = How to use it
+
+# What to do with an example for a shell, which reads the token without showing it.
+example-shell-hint = Run this in bash or zsh. When it waits, paste the token, which is not shown, and press Enter. The token stays out of the shell’s history and the list of processes.
+
+# What to do with the example for Python, which reads the token without showing it.
+example-python-hint = Run this with Python 3. It asks for the token, and does not show it.
+
+# The name of the example for a job of continuous integration.
+example-ci = CI variable
+
+# What to do with the example for a job of continuous integration; the argument is the name of the variable.
+example-ci-hint = Save the token in your CI’s settings, as a secret variable with the name { $variable }, which logs mask. Then a job can use it:
 
 # The link from the new-token page, the repeated-submission page and the administrators' token list to the
 # user's token list.
@@ -681,7 +783,7 @@ day-before-start = The end is before the start.
 
 # The first option of the status field in the administrators' filter, which is chosen at first. It matches
 # tokens of every status except revoked ones: active, soon expiring and expired tokens.
-any-status = Any but revoked
+any-status = All except revoked
 
 # An error in the administrators' filter, at the scopes: the URL of the request contains a name that no
 # scope can have.
@@ -1405,3 +1507,402 @@ refused-enable-by-token = A token enables only tokens that it could create, and 
 
 # A rule that has no sentence of its own yet.
 refused-other = The token cannot be created or changed like this.
+
+## Mails: what several kinds have
+##
+## In the messages of mails, $count is the number of tokens that the mail is about. A variant [1] can speak of "your
+## token"; other variants are about several tokens.
+
+# How the mail begins; $name is the recipient's.
+mail-greeting = Hello { $name },
+
+# How the mail begins if the recipient's name is unknown.
+mail-greeting-nameless = Hello,
+
+# The name of a token in the plain text.
+mail-quoted = “{ $name }”
+
+# A label before a value, where they are on one line.
+mail-labelled = { $label }:
+
+# The label of the time at which a token has expired.
+mail-expired-label = Expired
+
+# The label of the time until which a replaced token works.
+mail-ends-label = Old one ends
+
+# In place of a time: a token never expires, or was never used.
+mail-never = never
+
+# In place of the names of scopes: the token has none.
+mail-no-scopes = none
+
+# After the first tokens, if the mail is about many; $more is the number of the others.
+mail-more = and { $more } more
+
+# In how many days a token expires; $days is `soon` if that is unknown.
+mail-when =
+    { $days ->
+        [soon] soon
+        [0] today
+        [1] tomorrow
+       *[other] in { $days } days
+    }
+
+# The button that leads to the user's token list.
+mail-review = Review your tokens
+
+# The same in the plain text, before the address.
+mail-review-line = Your tokens:
+
+# The button that leads to the replacement form.
+mail-replace = Replace this token…
+
+# The same in the plain text, before the address.
+mail-replace-line = Replace it:
+
+# The button that leads to the creation form.
+mail-create = Create a new token
+
+# The same in the plain text, before the address.
+mail-create-line = Create a new one:
+
+# Before the address to which the button leads.
+mail-address = Or open this address:
+
+# The end of the mail; $product is the name of the host.
+mail-footer = { $product } sent this mail automatically, because it is about your personal access tokens. It holds no secret, and we never ask for your tokens or your password by mail.
+
+# The question above the advice for a token that expires or has expired.
+mail-still-needed =
+    { $count ->
+        [1] Do you still need it?
+       *[other] Do you still need them?
+    }
+
+mail-not-needed =
+    { $count ->
+        [1] If you no longer need it, there is nothing to do.
+       *[other] If you no longer need them, there is nothing to do.
+    }
+
+mail-final =
+    { $count ->
+        [1] It no longer works, and that cannot be undone.
+       *[other] They no longer work, and that cannot be undone.
+    }
+
+## Mails: each kind. The subject is in the list of mails, with the preheader after it where the program shows one; the
+## heading is at the top of the mail, and the text below the greeting.
+
+mail-created-subject =
+    { $count ->
+        [1] A token “{ $name }” was created for your account
+       *[other] { $count } tokens were created for your account
+    }
+
+mail-created-heading =
+    { $count ->
+        [1] A token was created for your account
+       *[other] { $count } tokens were created for your account
+    }
+
+mail-created-preheader =
+    { $count ->
+        [1] If this was not you, revoke it at once.
+       *[other] If this was not you, revoke them at once.
+    }
+
+# $scoped: whether it is one token, with scopes.
+mail-created-text =
+    { $count ->
+        [1] { $scoped ->
+            [yes] A personal access token was created. Whoever holds it can act in your name, as far as its scopes permit, until it expires or is revoked.
+           *[no] A personal access token was created. Whoever holds it can act in your name, until it expires or is revoked.
+        }
+       *[other] { $count } personal access tokens were created. Whoever holds one of them can act in your name, until it expires or is revoked.
+    }
+
+mail-created-done = If this was you, there is nothing to do.
+
+mail-created-question = Was this not you?
+
+mail-created-answer =
+    { $count ->
+        [1] Revoke the token at once, change your password and tell your administrator.
+       *[other] Revoke the tokens at once, change your password and tell your administrator.
+    }
+
+# $date: the day on which the token expires, or `none`.
+mail-expires-soon-subject =
+    { $count ->
+        [1] { $date ->
+            [none] Your token “{ $name }” expires soon
+           *[other] Your token “{ $name }” expires on { $date }
+        }
+       *[other] { $count } of your tokens expire soon
+    }
+
+mail-expires-soon-heading =
+    { $count ->
+        [1] Your token expires { mail-when }
+       *[other] { $count } of your tokens expire soon
+    }
+
+mail-expires-soon-preheader =
+    { $count ->
+        [1] After that, scripts and programs that use it stop working.
+       *[other] After that, scripts and programs that use them stop working.
+    }
+
+mail-expires-soon-text =
+    { $count ->
+        [1] One of your personal access tokens expires { mail-when }. After that, scripts and programs that use it stop working.
+       *[other] { $count } of your personal access tokens expire soon. After that, scripts and programs that use them stop working.
+    }
+
+# The advice of a host that has no page on which a token is replaced.
+mail-expires-soon-create =
+    { $count ->
+        [1] A token cannot be extended. Create a new one, put it wherever the old one is used, and then revoke the old one.
+       *[other] A token cannot be extended. Create new ones, put them wherever the old ones are used, and then revoke the old ones.
+    }
+
+mail-expires-soon-replace =
+    { $count ->
+        [1] A token cannot be extended. Replace it, and put the new one wherever the old one is used. The old one works on for a while, until the time that you choose.
+       *[other] A token cannot be extended. Replace each of them on the page with your tokens, and put the new ones wherever the old ones are used. The old ones work on for a while, until the time that you choose.
+    }
+
+mail-expired-subject =
+    { $count ->
+        [1] Your token “{ $name }” has expired
+       *[other] { $count } of your tokens have expired
+    }
+
+mail-expired-heading =
+    { $count ->
+        [1] Your token has expired
+       *[other] { $count } of your tokens have expired
+    }
+
+mail-expired-preheader =
+    { $count ->
+        [1] Scripts and programs that use it no longer work.
+       *[other] Scripts and programs that use them no longer work.
+    }
+
+mail-expired-text =
+    { $count ->
+        [1] One of your personal access tokens has expired. Scripts and programs that use it no longer work.
+       *[other] { $count } of your personal access tokens have expired. Scripts and programs that use them no longer work.
+    }
+
+mail-expired-answer =
+    { $count ->
+        [1] A token cannot be extended. Create a new one, and put it wherever the old one is used.
+       *[other] A token cannot be extended. Create new ones, and put them wherever the old ones are used.
+    }
+
+mail-pruned-subject =
+    { $count ->
+        [1] Your expired token “{ $name }” was deleted
+       *[other] { $count } of your expired tokens were deleted
+    }
+
+mail-pruned-heading =
+    { $count ->
+        [1] Your expired token was deleted
+       *[other] { $count } of your expired tokens were deleted
+    }
+
+mail-pruned-preheader = There is nothing to do.
+
+mail-pruned-text =
+    { $count ->
+        [1] One of your personal access tokens was deleted, because it expired some time ago.
+       *[other] { $count } of your personal access tokens were deleted, because they expired some time ago.
+    }
+
+mail-pruned-consequence =
+    { $count ->
+        [1] It had stopped working when it expired, so nothing changes now. It is no longer in the list of your tokens. There is nothing to do.
+       *[other] They had stopped working when they expired, so nothing changes now. They are no longer in the list of your tokens. There is nothing to do.
+    }
+
+mail-revoked-by-admin-subject =
+    { $count ->
+        [1] Your token “{ $name }” was revoked by an administrator
+       *[other] { $count } of your tokens were revoked by an administrator
+    }
+
+mail-revoked-by-admin-heading =
+    { $count ->
+        [1] Your token was revoked by an administrator
+       *[other] { $count } of your tokens were revoked by an administrator
+    }
+
+mail-revoked-by-admin-text =
+    { $count ->
+        [1] An administrator revoked one of your personal access tokens.
+       *[other] An administrator revoked { $count } of your personal access tokens.
+    }
+
+# The same with the name of the administrator.
+mail-revoked-by-admin-text-named =
+    { $count ->
+        [1] The administrator { $name } revoked one of your personal access tokens.
+       *[other] The administrator { $name } revoked { $count } of your personal access tokens.
+    }
+
+mail-revoked-by-admin-reason = The reason given:
+
+mail-revoked-by-admin-need =
+    { $count ->
+        [1] Scripts and programs that use it need a new token.
+       *[other] Scripts and programs that use them need new tokens.
+    }
+
+mail-revoked-by-admin-ask = If you do not know why, ask your administrator before you create a new one.
+
+# How many tokens that were created with the revoked ones still work.
+mail-revoked-by-admin-live =
+    { $live_children ->
+        [one] { $count ->
+            [1] { $live_children } token that was created with the revoked one still works.
+           *[other] { $live_children } token that was created with the revoked ones still works.
+        }
+       *[other] { $count ->
+            [1] { $live_children } tokens that were created with the revoked one still work.
+           *[other] { $live_children } tokens that were created with the revoked ones still work.
+        }
+    }
+
+mail-revoked-by-admin-revoke =
+    { $live_children ->
+        [1] Revoke it too unless you know what it is for.
+       *[other] Revoke them too unless you know what they are for.
+    }
+
+mail-rotated-again-subject =
+    { $count ->
+        [1] Your token “{ $name }” was replaced twice
+       *[other] { $count } of your tokens were replaced twice
+    }
+
+mail-rotated-again-heading =
+    { $count ->
+        [1] Your token was replaced twice
+       *[other] { $count } of your tokens were replaced twice
+    }
+
+mail-rotated-again-preheader = Usually a program tried again. If you do not know of one, someone else may have the token.
+
+mail-rotated-again-text =
+    { $count ->
+        [1] One of your personal access tokens was replaced, although it had been replaced before. This is the new token.
+       *[other] { $count } of your personal access tokens were replaced, although they had been replaced before. These are the new tokens.
+    }
+
+# $client_address: from where the token was replaced.
+mail-rotated-again-address = The request came from the network address { $client_address }.
+
+mail-rotated-again-harmless =
+    { $count ->
+        [1] Usually the program that replaces the token did not receive the first answer and tried again. Then there is nothing to do: the token in the first answer ends with the old one.
+       *[other] Usually the program that replaces a token did not receive the first answer and tried again. Then there is nothing to do: the tokens in the first answers end with the old ones.
+    }
+
+mail-rotated-again-question = Do you not know of such a program?
+
+mail-rotated-again-answer =
+    { $count ->
+        [1] Then someone else may have the token. Revoke the new token, with all that goes with it, and create another one.
+       *[other] Then someone else may have the tokens. Revoke the new tokens, with all that goes with them, and create others.
+    }
+
+mail-replaced-in-use-subject =
+    { $count ->
+        [1] Your replaced token “{ $name }” is still in use
+       *[other] { $count } of your replaced tokens are still in use
+    }
+
+mail-replaced-in-use-heading =
+    { $count ->
+        [1] Your replaced token is still in use
+       *[other] { $count } of your replaced tokens are still in use
+    }
+
+mail-replaced-in-use-text =
+    { $count ->
+        [1] You replaced one of your personal access tokens, but the old one was still in use shortly before its end.
+       *[other] You replaced { $count } of your personal access tokens, but the old ones were still in use shortly before their end.
+    }
+
+mail-replaced-in-use-refused =
+    { $count ->
+        [1] After that time, scripts and programs that use the old one are refused.
+       *[other] After these times, scripts and programs that use the old ones are refused.
+    }
+
+# Also the preheader.
+mail-replaced-in-use-answer =
+    { $count ->
+        [1] Put the new token wherever the old one is used.
+       *[other] Put the new tokens wherever the old ones are used.
+    }
+
+mail-unused-warning-subject =
+    { $count ->
+        [1] Your token “{ $name }” will be revoked because it is not used
+       *[other] { $count } of your tokens will be revoked because they are not used
+    }
+
+mail-unused-warning-heading =
+    { $count ->
+        [1] Your token will be revoked because it is not used
+       *[other] { $count } of your tokens will be revoked because they are not used
+    }
+
+# $revoked_from: the day from which on the tokens are revoked.
+mail-unused-warning-text =
+    { $count ->
+        [1] You have not used one of your personal access tokens for a long time. It will be revoked on { $revoked_from } or later.
+       *[other] You have not used { $count } of your personal access tokens for a long time. They will be revoked on { $revoked_from } or later.
+    }
+
+# Also the preheader.
+mail-unused-warning-answer =
+    { $count ->
+        [1] If you still need it, use it before { $revoked_from }.
+       *[other] If you still need them, use each of them before { $revoked_from }.
+    }
+
+mail-unused-revoked-subject =
+    { $count ->
+        [1] Your token “{ $name }” was revoked because it was not used
+       *[other] { $count } of your tokens were revoked because they were not used
+    }
+
+mail-unused-revoked-heading =
+    { $count ->
+        [1] Your token was revoked because it was not used
+       *[other] { $count } of your tokens were revoked because they were not used
+    }
+
+# $unused_days: for how many days the tokens were not used, or 0 if that is unknown.
+mail-unused-revoked-text =
+    { $count ->
+        [1] { $unused_days ->
+            [0] One of your personal access tokens was revoked, because you had not used it for a long time.
+            [one] One of your personal access tokens was revoked, because it was not used for { $unused_days } day.
+           *[other] One of your personal access tokens was revoked, because it was not used for { $unused_days } days.
+        }
+       *[other] { $unused_days ->
+            [0] { $count } of your personal access tokens were revoked, because you had not used them for a long time.
+            [one] { $count } of your personal access tokens were revoked, because they were not used for { $unused_days } day.
+           *[other] { $count } of your personal access tokens were revoked, because they were not used for { $unused_days } days.
+        }
+    }
+
+mail-unused-revoked-answer = If you need a token again, create a new one.

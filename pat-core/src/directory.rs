@@ -187,10 +187,14 @@ pub struct User {
     /// Whether the user is *active*, and so may use the host. If `false`, because the host has disabled or
     /// locked the user, the user's tokens do not authenticate, and the user gets no notifications.
     pub is_active: bool,
+    /// Language in which the user gets notifications, as a BCP 47 tag such as `de` or `pt-BR`, of those that the
+    /// notifier has; `None` for the notifier's default. A tag of another language, or a text that is no tag, is as
+    /// good as none.
+    pub language: Option<String>,
 }
 
 impl User {
-    /// Creates a user without a mail address.
+    /// Creates a user without a mail address and a language.
     #[must_use]
     pub fn new(
         owner: Owner,
@@ -204,6 +208,7 @@ impl User {
             full_name: full_name.into(),
             email: None,
             is_active,
+            language: None,
         }
     }
 
@@ -251,6 +256,7 @@ impl UserDirectory for OpenDirectory {
             full_name: owner.to_string(),
             email: None,
             is_active: true,
+            language: None,
         }))
     }
 

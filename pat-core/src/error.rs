@@ -51,6 +51,21 @@ pub enum AuthError {
 }
 
 impl AuthError {
+    /// All names that [`AuthError::reason`] returns.
+    #[cfg(feature = "metrics")]
+    pub(crate) const REASONS: [&'static str; 10] = [
+        "disabled",
+        "foreign",
+        "unknown",
+        "revoked",
+        "expired",
+        "token_disabled",
+        "owner_absent",
+        "owner_gone",
+        "owner_inactive",
+        "unavailable",
+    ];
+
     /// Returns a short fixed name of the reason, for metrics, audit events and logs: `disabled`, `foreign`
     /// (for [`AuthError::Unrecognized`]), `unknown`, `revoked`, `expired`, `token_disabled`, `owner_absent`,
     /// `owner_gone`, `owner_inactive` or `unavailable`.

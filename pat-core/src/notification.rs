@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::BoxError;
 use crate::scope::Scopes;
+use crate::store::unused_days;
 use crate::token::{RandomnessError, Token, TokenId, random_u53};
 
 /// A sender of notifications: by mail, to a chat, to a webhook.
@@ -303,6 +304,15 @@ impl Notification {
             base_url: None,
         }
     }
+
+    /// Returns for how many days the tokens were not used, for [`NotificationKind::UnusedRevoked`]; `None` for other
+    /// kinds, and if the store has another [reason](crate::store::UnusedTokens::reason) than this crate gives.
+    #[must_use]
+    pub fn unused_days(&self) -> Option<u32> {
+        let reason = self.reason.as_deref();
+        let reason = reason.filter(|_| self.kind == NotificationKind::UnusedRevoked);
+        reason.and_then(unused_days)
+    }
 }
 
 /// The recipient of a notification: the name and the mail address of the owner who is notified.
@@ -314,15 +324,18 @@ pub struct Recipient {
     /// Mail address of the recipient ([`User::email`](crate::User::email)). It is not checked, so it may be
     /// malformed.
     pub email: String,
+    /// Language of the recipient ([`User::language`](crate::User::language)); `None` if it is unknown.
+    pub language: Option<String>,
 }
 
 impl Recipient {
-    /// Creates a recipient with this full name and this mail address.
+    /// Creates a recipient with this full name and this mail address, whose language is unknown.
     #[must_use]
     pub fn new(full_name: impl Into<String>, email: impl Into<String>) -> Self {
         Self {
             full_name: full_name.into(),
             email: email.into(),
+            language: None,
         }
     }
 }

@@ -3,13 +3,14 @@ use std::path::{Path, PathBuf};
 use jiff::{SignedDuration, Timestamp};
 use lettre::message::Mailbox;
 use pat_core::TokenId;
+use pat_core::messages::Languages;
 use pat_core::notification::{Notification, NotificationKind};
 use pat_core::notification::{NotificationId, NotificationToken, Recipient};
 use pat_core::scope::Scopes;
 
 use crate::context::TOKEN_ID;
 use crate::error::{ComposeError, ComposerError};
-use crate::message::Composer;
+use crate::message::{Composer, PagePaths};
 use crate::templates::{Sources, Templates};
 use crate::{header, text};
 
@@ -19,7 +20,9 @@ pub struct ComposerBuilder {
     from: String,
     product: Option<String>,
     token_page: String,
+    creation_page: Option<String>,
     replacement_page: Option<String>,
+    languages: Languages,
     replacements: Vec<Replacement>,
 }
 
@@ -38,7 +41,9 @@ impl Composer {
             from: from.into(),
             product: None,
             token_page: String::new(),
+            creation_page: None,
             replacement_page: None,
+            languages: Languages::default(),
             replacements: Vec::new(),
         }
     }
@@ -70,6 +75,40 @@ impl ComposerBuilder {
     #[must_use]
     pub fn replacement_page(mut self, path: impl Into<String>) -> Self {
         self.replacement_page = Some(path.into());
+        self
+    }
+
+    /// Sets the path of the form for a new token, such as `/profile/tokens/new?name={name}`, where `{name}` stands
+    /// for the name of the token that the mail is about. Mails about tokens that have expired, or were revoked because
+    /// they were not used, then link to this page instead of the [token page](Self::token_page), below the same base
+    /// URL. By default there is no such page.
+    #[must_use]
+    pub fn creation_page(mut self, path: impl Into<String>) -> Self {
+        self.creation_page = Some(path.into());
+        self
+    }
+
+    /// Sets the languages of the mails; English by default. A mail has the
+    /// [language of its recipient](pat_core::User::language), or else the first one. The same files have the words of
+    /// the pages.
+    ///
+    /// ```
+    /// use pat_core::messages::Messages;
+    /// use pat_mail::Composer;
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let source = "mail-review = Token ansehen";
+    /// let german = Messages::from_ftl("de", source)?; // such as include_str!("de.ftl")
+    /// let composer = Composer::builder("Example <noreply@example.com>")
+    ///     .languages([Messages::english(), german])
+    ///     .build()?;
+    /// # drop(composer);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn languages(mut self, languages: impl Into<Languages>) -> Self {
+        self.languages = languages.into();
         self
     }
 
@@ -123,6 +162,7 @@ impl ComposerBuilder {
     /// # Errors
     /// - [`ComposerError::InvalidFrom`] if the sender is not a mail address.
     /// - [`ComposerError::InvalidTokenPage`] if the token page is not a path.
+    /// - [`ComposerError::InvalidCreationPage`] if the creation page is not a path.
     /// - [`ComposerError::InvalidReplacementPage`] if the replacement page is not a path with `{id}` in it.
     /// - [`ComposerError::UnreadableTemplate`] if a folder or file cannot be read.
     /// - [`ComposerError::UnknownTemplate`] if a template has a name that no template may have.
@@ -137,6 +177,11 @@ impl ComposerBuilder {
         from.email = header::ascii_domain(&from.email);
         if !is_page(&self.token_page) {
             return Err(ComposerError::InvalidTokenPage);
+        }
+        let creation_page = self.creation_page;
+        let is_form = |path: &str| is_page(path) && !path.is_empty();
+        if creation_page.as_deref().is_some_and(|path| !is_form(path)) {
+            return Err(ComposerError::InvalidCreationPage);
         }
         let replacement_page = self.replacement_page;
         let is_for_one = |path: &str| is_page(path) && path.contains(TOKEN_ID);
@@ -154,14 +199,24 @@ impl ComposerBuilder {
                 Replacement::Template { name, source } => sources.set(&name, source)?,
             }
         }
-        let templates = Templates::parse(sources).map_err(ComposerError::from)?;
+        let templates =
+            Templates::parse(sources, self.languages.clone()).map_err(ComposerError::from)?;
 
         let product = self.product.map(|name| text::person(&name));
         let product = product.filter(|name| !name.is_empty());
         let product = product.or_else(|| from.name.clone());
         let product = product.unwrap_or_else(|| from.email.domain().to_owned());
-        let composer = Composer::new(from, product, self.token_page, replacement_page, templates);
-        for notification in samples() {
+        let pages = PagePaths {
+            tokens: self.token_page,
+            creation: creation_page,
+            replacement: replacement_page,
+        };
+        let languages = self.languages;
+        let composer = Composer::new(from, product, pages, languages.clone(), templates);
+        let of_each_language = languages
+            .iter()
+            .flat_map(|messages| samples(messages.language()));
+        for notification in of_each_language {
             composer
                 .compose(&notification)
                 .map_err(|error| match error {
@@ -189,11 +244,14 @@ fn is_page(path: &str) -> bool {
 
 /// Returns notifications of every kind that cover the branches of a template: one token, several tokens
 /// and more than are shown, with and without the optional fields.
-fn samples() -> impl Iterator<Item = Notification> {
+fn samples(language: &str) -> impl Iterator<Item = Notification> {
     let kinds = NotificationKind::ALL.into_iter();
     kinds.flat_map(|kind| {
-        [(1, true), (1, false), (3, true), (3, false), (30, true)]
-            .map(|(count, full)| sample(kind, count, full))
+        [(1, true), (1, false), (3, true), (3, false), (30, true)].map(|(count, full)| {
+            let mut notification = sample(kind, count, full);
+            notification.recipient.language = Some(language.to_owned());
+            notification
+        })
     })
 }
 
@@ -256,6 +314,13 @@ mod tests {
                 "{page}"
             );
         }
+        for page in ["", "tokens/new", "//new"] {
+            let built = Composer::builder(FROM).creation_page(page).build();
+            assert!(
+                matches!(built, Err(ComposerError::InvalidCreationPage)),
+                "{page}"
+            );
+        }
         for page in ["", "/profile/tokens", "tokens/{id}", "//{id}", "/{id} "] {
             let built = Composer::builder(FROM).replacement_page(page).build();
             assert!(
@@ -283,11 +348,11 @@ mod tests {
         let expired = composer
             .text(&sample(NotificationKind::Expired, 1, true))
             .unwrap();
-        assert_eq!(expired.subject, "\u{2068}sample 1\u{2069} is gone");
+        assert_eq!(expired.subject, "sample 1 is gone");
         assert!(
             expired
                 .body
-                .contains("Scripts and programs that use it no longer work.")
+                .contains("One of your personal access tokens has expired.")
         );
         let pruned = composer
             .text(&sample(NotificationKind::Pruned, 1, true))

@@ -1,17 +1,21 @@
 //! The fields of templates. The README documents them for authors of templates.
 
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ZonedDateTime};
+use pat_core::messages::{Messages, Value};
 use pat_core::notification::Notification;
 use pat_core::notification::NotificationToken;
-use pat_core::scope::Scopes;
 use pat_core::store::UNUSED_NOTICE;
 use serde::Serialize;
+use url::form_urlencoded;
 
 use crate::text;
 
 /// What stands for the ID of a token in the path of its page.
 pub(crate) const TOKEN_ID: &str = "{id}";
+
+/// What stands for the name of a token in the path of the creation form.
+pub(crate) const TOKEN_NAME: &str = "{name}";
 
 /// How many tokens a mail shows at most: a user may have thousands.
 const MAX_ROWS: usize = 20;
@@ -39,6 +43,8 @@ impl Format {
 pub(crate) struct Links {
     /// Of the page with the user's tokens.
     pub(crate) tokens: Option<String>,
+    /// Of the form for a new token, perhaps with [`TOKEN_NAME`] in it.
+    pub(crate) creation: Option<String>,
     /// Of the page on which a token is replaced, with [`TOKEN_ID`] in it.
     pub(crate) replacement: Option<String>,
 }
@@ -46,6 +52,8 @@ pub(crate) struct Links {
 #[derive(Debug, Serialize)]
 pub(crate) struct Context {
     kind: &'static str,
+    language: String,
+    direction: &'static str,
     product: String,
     recipient: String,
     subject: Option<String>,
@@ -56,9 +64,11 @@ pub(crate) struct Context {
     by: Option<String>,
     reason: Option<Vec<String>>,
     live_children: u64,
+    unused_days: u32,
     client_address: Option<String>,
     revoked_from: String,
     link: Option<String>,
+    create_link: Option<String>,
     queued: String,
 }
 
@@ -83,6 +93,7 @@ impl Context {
         notification: &Notification,
         format: Format,
         product: &str,
+        messages: &Messages,
         links: &Links,
         subject: Option<&str>,
     ) -> Option<Self> {
@@ -90,14 +101,18 @@ impl Context {
             .tokens
             .iter()
             .take(MAX_ROWS)
-            .map(|token| TokenContext::new(token, notification.queued_at, format, links))
+            .map(|token| TokenContext::new(token, notification.queued_at, format, messages, links))
             .collect();
         let by = notification.by.as_deref().map(text::person);
+        let revoked_from = notification.queued_at.checked_add(UNUSED_NOTICE);
+        let revoked_from = revoked_from.unwrap_or(notification.queued_at);
         let reason = notification.reason.as_deref().map(text::lines);
         Some(Self {
             kind: notification.kind.as_str(),
+            language: messages.language().to_owned(),
+            direction: messages.direction(),
             product: product.to_owned(),
-            recipient: format.name(recipient(notification)),
+            recipient: format.name(text::person(&notification.recipient.full_name)),
             subject: subject.map(str::to_owned),
             count: notification.tokens.len(),
             more: notification.tokens.len() - tokens.len(),
@@ -110,34 +125,45 @@ impl Context {
                 .filter(|lines| lines.iter().any(|line| !line.is_empty()))
                 .map(|lines| lines.into_iter().map(|line| format.name(line)).collect()),
             live_children: notification.live_children,
+            unused_days: notification.unused_days().unwrap_or(0),
             client_address: notification
                 .client_address
                 .map(|address| address.to_string()),
-            revoked_from: notification
-                .queued_at
-                .checked_add(UNUSED_NOTICE)
-                .map_or_else(|_| date(notification.queued_at), date),
+            revoked_from: messages.date(&in_utc(revoked_from)),
             link: links.tokens.clone(),
-            queued: date_and_time(notification.queued_at),
+            create_link: links
+                .creation
+                .as_deref()
+                .map(|page| creation(page, notification)),
+            queued: messages.date_time(&in_utc(notification.queued_at)),
         })
     }
 }
 
-/// Returns the recipient's name, or a word for a greeting without one.
-fn recipient(notification: &Notification) -> String {
-    let name = text::person(&notification.recipient.full_name);
-    if name.is_empty() {
-        "there".to_owned()
-    } else {
-        name
-    }
+/// Returns the address of the creation form, filled in with the name of the token if there is one only.
+fn creation(page: &str, notification: &Notification) -> String {
+    let name = match notification.tokens.as_slice() {
+        [token] => text::one_line(&token.name),
+        _ => String::new(),
+    };
+    let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
+    page.replace(TOKEN_NAME, &name)
 }
 
 impl TokenContext {
     /// Counts days from the time at which the notification was queued, so that every attempt has the
     /// same text.
-    fn new(token: &NotificationToken, queued_at: Timestamp, format: Format, links: &Links) -> Self {
-        let never = || "never".to_owned();
+    fn new(
+        token: &NotificationToken,
+        queued_at: Timestamp,
+        format: Format,
+        messages: &Messages,
+        links: &Links,
+    ) -> Self {
+        let word = |id| messages.format(id, []).map(Into::into).unwrap_or_default();
+        let date = |at| messages.date(&in_utc(at));
+        let date_and_time = |at| messages.date_time(&in_utc(at));
+        let never = || word("mail-never");
         let days_left = token.expires_at.map(|at| days_between(queued_at, at));
         Self {
             id: token.id.get(),
@@ -148,8 +174,15 @@ impl TokenContext {
             expires_date: token.expires_at.map(date),
             last_used: token.last_used_at.map_or_else(never, date_and_time),
             days_left,
-            when: days_left.and_then(when),
-            scopes: token.scopes.as_ref().map(scopes),
+            when: days_left.and_then(|days| when(days, messages)),
+            scopes: token.scopes.as_ref().map(|scopes| {
+                let names: Vec<_> = scopes.iter().collect();
+                if names.is_empty() {
+                    word("mail-no-scopes")
+                } else {
+                    names.join(", ")
+                }
+            }),
             replace_link: links
                 .replacement
                 .as_ref()
@@ -158,28 +191,14 @@ impl TokenContext {
     }
 }
 
-fn scopes(scopes: &Scopes) -> String {
-    if scopes.is_empty() {
-        return "none".to_owned();
-    }
-    scopes.iter().collect::<Vec<_>>().join(", ")
+fn when(days_left: i64, messages: &Messages) -> Option<String> {
+    let days = u64::try_from(days_left).ok()?;
+    let when = messages.format("mail-when", [("days", Value::Number(days))]);
+    when.ok().map(Into::into)
 }
 
-fn when(days_left: i64) -> Option<String> {
-    match days_left {
-        ..0 => None,
-        0 => Some("today".to_owned()),
-        1 => Some("tomorrow".to_owned()),
-        days => Some(format!("in {days} days")),
-    }
-}
-
-fn date(at: Timestamp) -> String {
-    at.strftime("%-d %B %Y").to_string()
-}
-
-fn date_and_time(at: Timestamp) -> String {
-    at.strftime("%-d %B %Y, %H:%M UTC").to_string()
+fn in_utc(at: Timestamp) -> ZonedDateTime {
+    at.to_zoned_datetime(TimeZone::UTC)
 }
 
 /// Returns the days from one date to the other, whatever the hours.
@@ -206,24 +225,16 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_written_out() {
-        assert_eq!(
-            date_and_time(at("2026-05-07T22:42:59Z")),
-            "7 May 2026, 22:42 UTC"
-        );
-        assert_eq!(date(at("2026-12-31T23:59:59Z")), "31 December 2026");
-    }
-
-    #[test]
     fn days_are_counted_by_the_calendar() {
         let queued = at("2026-05-20T23:00:00Z");
+        let english = Messages::english();
         let days = |text| days_between(queued, at(text));
         assert_eq!(days("2026-05-20T23:30:00Z"), 0);
         assert_eq!(days("2026-05-21T00:10:00Z"), 1);
         assert_eq!(days("2026-05-27T22:42:00Z"), 7);
-        assert_eq!(when(0).as_deref(), Some("today"));
-        assert_eq!(when(1).as_deref(), Some("tomorrow"));
-        assert_eq!(when(7).as_deref(), Some("in 7 days"));
-        assert_eq!(when(-1), None);
+        assert_eq!(when(0, &english).as_deref(), Some("today"));
+        assert_eq!(when(1, &english).as_deref(), Some("tomorrow"));
+        assert_eq!(when(7, &english).as_deref(), Some("in 7 days"));
+        assert_eq!(when(-1, &english), None);
     }
 }

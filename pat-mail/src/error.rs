@@ -19,6 +19,10 @@ pub enum ComposerError {
     /// does not begin with exactly one slash, or contains white space or a control character.
     #[error("the token page must be a path that begins with one slash, without spaces")]
     InvalidTokenPage,
+    /// The path that was passed to [`ComposerBuilder::creation_page`](crate::ComposerBuilder::creation_page) does not
+    /// begin with exactly one slash, or contains white space or a control character.
+    #[error("the creation page must be a path that begins with one slash, without spaces")]
+    InvalidCreationPage,
     /// The path that was passed to [`ComposerBuilder::replacement_page`](crate::ComposerBuilder::replacement_page)
     /// does not contain `{id}`, does not begin with exactly one slash, or contains white space or a control
     /// character.

@@ -86,11 +86,9 @@ fn pieces(text: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Returns the header that marks the mail as automatic, so that automatic replies such as absence
-/// notes are not sent to it (RFC 3834).
-pub(crate) fn auto_submitted() -> HeaderValue {
-    let name = HeaderName::new_from_ascii_str("Auto-Submitted");
-    HeaderValue::new(name, "auto-generated".to_owned())
+/// Returns a header with a short value in ASCII.
+pub(crate) fn plain(name: &'static str, value: &str) -> HeaderValue {
+    HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
 }
 
 /// Returns the `To` of a recipient whose address and name come from a directory.

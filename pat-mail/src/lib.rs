@@ -20,6 +20,7 @@ mod message;
 mod smtp;
 mod templates;
 mod text;
+mod translate;
 
 pub use builder::ComposerBuilder;
 pub use error::{ComposeError, ComposerError};

@@ -5,6 +5,7 @@ use lettre::address::Envelope;
 use lettre::message::header::{ContentTransferEncoding, ContentType};
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 use lettre::{Address, Message};
+use pat_core::messages::{Languages, Messages};
 use pat_core::notification::Notification;
 
 use crate::context::{Context, Format, Links};
@@ -38,9 +39,17 @@ pub struct Composer {
 struct Inner {
     from: Mailbox,
     product: String,
-    token_page: String,
-    replacement_page: Option<String>,
+    pages: PagePaths,
+    languages: Languages,
     templates: Templates,
+}
+
+/// The paths of the host's pages, below its base URL.
+#[derive(Debug)]
+pub(crate) struct PagePaths {
+    pub(crate) tokens: String,
+    pub(crate) creation: Option<String>,
+    pub(crate) replacement: Option<String>,
 }
 
 /// The subject and plain text of a mail, for logs or for other channels, such as a chat.
@@ -75,16 +84,16 @@ impl Composer {
     pub(crate) fn new(
         from: Mailbox,
         product: String,
-        token_page: String,
-        replacement_page: Option<String>,
+        pages: PagePaths,
+        languages: Languages,
         templates: Templates,
     ) -> Self {
         Self {
             inner: Arc::new(Inner {
                 from,
                 product,
-                token_page,
-                replacement_page,
+                pages,
+                languages,
                 templates,
             }),
         }
@@ -112,7 +121,17 @@ impl Composer {
             .raw_header(header::subject(&subject))
             .date(header::date(notification.queued_at))
             .message_id(Some(message_id(notification, sender)))
-            .raw_header(header::auto_submitted())
+            .raw_header(header::plain(
+                "Content-Language",
+                self.messages(notification).language(),
+            ))
+            .raw_header(header::plain(
+                "List-Id",
+                &format!("<pat-notice.{}>", sender.domain()),
+            ))
+            // RFC 3834, and the same for Exchange: no absence note answers this mail.
+            .raw_header(header::plain("Auto-Submitted", "auto-generated"))
+            .raw_header(header::plain("X-Auto-Response-Suppress", "All"))
             .multipart(
                 MultiPart::alternative()
                     .boundary(boundary(notification))
@@ -131,7 +150,7 @@ impl Composer {
     /// - [`ComposeError::Template`] if a template of the host cannot be rendered.
     pub fn text(&self, notification: &Notification) -> Result<NotificationText, ComposeError> {
         let subject = self.render(notification, "subject.txt", None)?;
-        let subject = text::unbroken(subject.trim());
+        let subject = text::subject(&subject);
         let body = self.render(notification, "body.txt", Some(&subject))?;
         Ok(NotificationText {
             subject,
@@ -154,6 +173,7 @@ impl Composer {
             notification,
             format,
             &self.inner.product,
+            self.messages(notification),
             &self.links(notification),
             subject,
         );
@@ -164,6 +184,12 @@ impl Composer {
             .render(notification.kind, file, &context)?)
     }
 
+    /// Returns the messages in the recipient's language.
+    fn messages(&self, notification: &Notification) -> &Messages {
+        let language = notification.recipient.language.as_deref();
+        self.inner.languages.accepted(language.unwrap_or_default())
+    }
+
     /// Returns the addresses of the pages, if the base URL is a web address.
     fn links(&self, notification: &Notification) -> Links {
         let base = notification.base_url.as_deref().filter(|base| {
@@ -172,9 +198,11 @@ impl Composer {
         });
         let below_base =
             |page: &str| base.map(|base| format!("{}{page}", base.trim_end_matches('/')));
+        let pages = &self.inner.pages;
         Links {
-            tokens: below_base(&self.inner.token_page),
-            replacement: self.inner.replacement_page.as_deref().and_then(below_base),
+            tokens: below_base(&pages.tokens),
+            creation: pages.creation.as_deref().and_then(below_base),
+            replacement: pages.replacement.as_deref().and_then(below_base),
         }
     }
 }
@@ -183,8 +211,8 @@ impl fmt::Debug for Composer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Composer")
             .field("product", &self.inner.product)
-            .field("token_page", &self.inner.token_page)
-            .field("replacement_page", &self.inner.replacement_page)
+            .field("pages", &self.inner.pages)
+            .field("languages", &self.inner.languages)
             .finish_non_exhaustive()
     }
 }

@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::Serde;
 use minijinja::{Environment, UndefinedBehavior};
+use pat_core::messages::Languages;
 use pat_core::notification::NotificationKind;
 
 use crate::error::ComposerError;
+use crate::translate;
 
 /// The files of each notification.
 const FILES: [&str; 3] = ["subject.txt", "body.txt", "body.html"];
@@ -20,9 +22,10 @@ macro_rules! shipped {
     };
 }
 
-const SHIPPED: [(&str, &str); 31] = shipped![
+const SHIPPED: [(&str, &str); 32] = shipped![
     "layout.txt",
     "layout.html",
+    "parts.html",
     "tokens.txt",
     "tokens.html",
     "created/subject.txt",
@@ -168,7 +171,7 @@ pub(crate) struct TemplateFailure {
 }
 
 impl Templates {
-    pub(crate) fn parse(sources: Sources) -> Result<Self, TemplateFailure> {
+    pub(crate) fn parse(sources: Sources, languages: Languages) -> Result<Self, TemplateFailure> {
         let mut environment = Environment::new();
         let syntax = SyntaxConfig::builder()
             .trim_blocks(true)
@@ -177,6 +180,8 @@ impl Templates {
         environment.set_syntax(syntax.expect("the usual delimiters do not clash"));
         // A misspelt field is an error at the start; it would otherwise be empty in mails.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
+        environment.add_function("t", translate::function(languages));
+        environment.add_filter("pad", translate::pad);
         let mut templates = Self {
             environment,
             paths: BTreeMap::new(),

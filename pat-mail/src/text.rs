@@ -15,9 +15,13 @@ pub(crate) fn one_line(name: &str) -> String {
         .collect()
 }
 
-/// Replaces the line breaks of a rendered line by spaces, and keeps its isolates.
-pub(crate) fn unbroken(line: &str) -> String {
-    line.chars()
+/// Puts a rendered subject on one line, and removes the isolates around names: mail programs show them as boxes.
+pub(crate) fn subject(line: &str) -> String {
+    let shown = line
+        .trim()
+        .chars()
+        .filter(|c| !matches!(c, '\u{2066}'..='\u{2069}'));
+    shown
         .map(|c| if breaks_line(c) { ' ' } else { c })
         .collect()
 }

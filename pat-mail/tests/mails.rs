@@ -7,19 +7,23 @@ use std::sync::LazyLock;
 use jiff::{SignedDuration, Timestamp};
 use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
 use pat_core::TokenId;
+use pat_core::messages::Messages;
 use pat_core::notification::{Notification, NotificationKind};
 use pat_core::notification::{NotificationId, NotificationToken, Notifier, NotifyError, Recipient};
 use pat_core::scope::Scopes;
 use pat_mail::{Composer, FileMailer, MemoryMailer};
 use proptest::prelude::*;
 
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 11] = [
     "From",
     "To",
     "Subject",
     "Date",
     "Message-ID",
+    "Content-Language",
+    "List-Id",
     "Auto-Submitted",
+    "X-Auto-Response-Suppress",
     "MIME-Version",
     "Content-Type",
 ];
@@ -130,7 +134,7 @@ fn a_mail_about_many_tokens_is_short() {
             assert!(body.contains("and 180 more"), "{kind}: {body}");
         }
         assert!(text(&mail).contains("https://example.com/profile/tokens"));
-        assert!(html(&mail).contains("Review your tokens"));
+        assert!(html(&mail).contains(">Review your tokens</a>"));
     }
 }
 
@@ -245,33 +249,54 @@ fn mails_without_link_reason_or_name_read_well() {
     insta::assert_snapshot!("bare", text(&mail));
 }
 
-/// The button leads to the page on which the token is replaced, as does the address in the text; that page is
-/// about one token.
+/// The button and the plain text lead to where the owner acts: one token that expires is replaced, in place of one that
+/// has ended another is created, and everything else is done on the page with all tokens.
 #[test]
-fn a_mail_about_one_token_that_expires_soon_leads_to_its_replacement() {
+fn the_button_leads_to_where_the_owner_acts() {
     let builder = Composer::builder("Example <noreply@example.com>").token_page("/tokens");
+    let builder = builder.creation_page("/tokens/new?name={name}");
     let builder = builder.replacement_page("/tokens/{id}/replace");
     let composer = builder.build().unwrap();
+    let all = ("Review your tokens", "/tokens", "Your tokens: ");
+    let create = (
+        "Create a new token",
+        "/tokens/new?name=",
+        "Create a new one: ",
+    );
     for kind in NotificationKind::ALL {
-        for (names, is_replaced) in [
-            (&["ci"][..], kind == NotificationKind::ExpiresSoon),
-            (&["ci", "bot"], false),
-        ] {
+        for names in [&["ci & cd"][..], &["ci", "bot"]] {
+            let (button, page, line) = match (kind, names) {
+                (NotificationKind::ExpiresSoon, [_]) => {
+                    ("Replace this token…", "/tokens/0/replace", "Replace it: ")
+                }
+                (NotificationKind::Expired | NotificationKind::UnusedRevoked, [_]) => {
+                    (create.0, "/tokens/new?name=ci+%26+cd", create.2)
+                }
+                (NotificationKind::Expired | NotificationKind::UnusedRevoked, _) => create,
+                _ => all,
+            };
             let notification = notification(kind, names);
             let message = composer.compose(&notification).unwrap().formatted();
             assert_sound(&message);
             let mail = parse_mail(&message).unwrap();
-            let page = "https://example.com/tokens/0/replace";
+            let page = format!("https://example.com{page}");
             // The engine escapes slashes, too.
             let html = html(&mail).replace("&#x2f;", "/");
-            let links = html.matches(&format!("href=\"{page}\"")).count();
-            assert_eq!(links, if is_replaced { 2 } else { 0 }, "{kind}");
-            assert_eq!(html.contains(">Replace this token</a>"), is_replaced);
-            assert_eq!(html.contains(">Review your tokens</a>"), !is_replaced);
-            let has_line = text(&mail).contains(&format!("Replace it: {page}\n"));
-            assert_eq!(has_line, is_replaced, "{kind}: {}", text(&mail));
-            if is_replaced {
-                insta::assert_snapshot!("replacement", text(&mail));
+            assert_eq!(
+                html.matches(&format!("href=\"{page}\"")).count(),
+                2,
+                "{kind}: {html}"
+            );
+            assert_eq!(html.matches("href=").count(), 2, "{kind}");
+            assert!(html.contains(&format!(">{button}</a>")), "{kind}: {html}");
+            let text = text(&mail);
+            assert!(text.contains(&format!("{line}{page}\n")), "{kind}: {text}");
+            assert!(
+                text.contains("Your tokens: https://example.com/tokens\n"),
+                "{kind}: {text}"
+            );
+            if kind == NotificationKind::ExpiresSoon && names.len() == 1 {
+                insta::assert_snapshot!("replacement", text);
             }
         }
     }
@@ -281,6 +306,33 @@ fn a_mail_about_one_token_that_expires_soon_leads_to_its_replacement() {
     assert!(!html(&parse_mail(&message).unwrap()).contains("href"));
 }
 
+/// A list of mails shows it after the subject. It is at the beginning of the HTML, out of sight, and says what to do
+/// or what has happened rather than the subject again.
+#[test]
+fn each_kind_has_a_preheader() {
+    for kind in NotificationKind::ALL {
+        for names in [&["ci"][..], &["ci", "bot"]] {
+            let message = compose(&notification(kind, names));
+            let mail = parse_mail(&message).unwrap();
+            let html = html(&mail);
+            let (_, body) = html.split_once("<body").unwrap();
+            let (_, first) = body
+                .split_once("<div aria-hidden=\"true\" style=\"display:none;")
+                .unwrap();
+            let (first, _) = first.split_once("</div>").unwrap();
+            let (_, shown) = first.split_once('>').unwrap();
+            let (preheader, _) = shown.split_once("&#847;").unwrap();
+            assert!(preheader.ends_with('.'), "{kind}: {preheader}");
+            assert!(preheader.len() > 20, "{kind}: {preheader}");
+            assert_ne!(preheader, header(&mail, "Subject"));
+            assert!(
+                !body.split_once("<table").unwrap().0.contains("Hello"),
+                "{kind}"
+            );
+        }
+    }
+}
+
 #[test]
 fn a_mail_says_how_many_tokens_outlive_the_revocation() {
     for (names, live, sentence) in [
@@ -288,9 +340,7 @@ fn a_mail_says_how_many_tokens_outlive_the_revocation() {
         (
             &["ci"],
             1,
-            Some(
-                "One token that was created with the revoked one still works. Revoke it too unless",
-            ),
+            Some("1 token that was created with the revoked one still works. Revoke it too unless"),
         ),
         (
             &["ci"],
@@ -303,7 +353,7 @@ fn a_mail_says_how_many_tokens_outlive_the_revocation() {
             &["ci", "cd"],
             1,
             Some(
-                "One token that was created with the revoked ones still works. Revoke it too unless",
+                "1 token that was created with the revoked ones still works. Revoke it too unless",
             ),
         ),
         (
@@ -336,13 +386,13 @@ fn headers_are_what_they_should_be() {
     for (name, value) in [
         ("From", "\"Example\" <noreply@example.com>"),
         ("To", "\"Ada Lovelace\" <ada@example.com>"),
-        (
-            "Subject",
-            "Your token “\u{2068}ci\u{2069}” expires on 27 May 2026",
-        ),
+        ("Subject", "Your token “ci” expires on 27 May 2026"),
         ("Date", "Wed, 20 May 2026 09:15:00 +0000"),
         ("Message-ID", "<pat-notice.41.1779268500123456@example.com>"),
+        ("Content-Language", "en"),
+        ("List-Id", "<pat-notice.example.com>"),
         ("Auto-Submitted", "auto-generated"),
+        ("X-Auto-Response-Suppress", "All"),
         ("MIME-Version", "1.0"),
     ] {
         assert_eq!(header(&mail, name), value);
@@ -384,11 +434,8 @@ fn no_name_does_harm() {
 
         let mail = parse_mail(&message).unwrap();
         let isolated = format!("“\u{2068}{shown}\u{2069}”");
-        assert!(
-            header(&mail, "Subject").contains(&isolated),
-            "{}",
-            header(&mail, "Subject")
-        );
+        let subject = header(&mail, "Subject");
+        assert!(subject.contains(&format!("“{shown}”")), "{subject}");
         assert!(text(&mail).contains(&isolated), "{}", text(&mail));
         let escaped = shown
             .replace('&', "&amp;")
@@ -548,5 +595,44 @@ proptest! {
         let shown: Vec<_> = name.split_whitespace().collect();
         let shown = Some(shown.join(" ")).filter(|name| !name.is_empty());
         prop_assert_eq!(to.extract_single_info().unwrap().display_name, shown);
+    }
+}
+
+/// The IDs of messages in the text of a template: `t("mail-created-done")`.
+fn messages_of(template: &str) -> impl Iterator<Item = &str> {
+    let calls = template.split("t(\"").skip(1);
+    let ids = calls.filter_map(|call| call.split('"').next());
+    ids.filter(|id| id.starts_with(char::is_alphabetic))
+}
+
+#[test]
+fn templates_use_every_message_of_mails() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("templates");
+    let entries = |folder: &std::path::Path| -> Vec<_> {
+        let entries = std::fs::read_dir(folder).unwrap();
+        entries.map(|entry| entry.unwrap().path()).collect()
+    };
+    let files = entries(&folder).into_iter().flat_map(|path| {
+        if path.is_dir() {
+            entries(&path)
+        } else {
+            vec![path]
+        }
+    });
+    let templates: Vec<_> = files
+        .map(|path| std::fs::read_to_string(path).unwrap())
+        .collect();
+    let used: std::collections::BTreeSet<_> = templates
+        .iter()
+        .flat_map(|template| messages_of(template))
+        .collect();
+    // Those of the fields of a token.
+    let fields = ["mail-never", "mail-no-scopes", "mail-when"];
+    let unused: Vec<_> = Messages::ids()
+        .filter(|id| id.starts_with("mail-") && !used.contains(id) && !fields.contains(id))
+        .collect();
+    assert!(unused.is_empty(), "no template uses {unused:?}");
+    for id in used {
+        assert!(Messages::arguments(id).is_some(), "{id}");
     }
 }

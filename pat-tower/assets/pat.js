@@ -3,21 +3,115 @@
   "use strict";
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
 
-  // Dates in the viewer's time zone; the title keeps them in UTC.
+  // Screen readers announce what comes into a status region after the page has loaded, and not what is there already.
+  const said = document.getElementById("pat-said");
+  let saying;
+  const say = (words, delay = 150) => {
+    if (!said) return;
+    clearTimeout(saying);
+    said.textContent = "";
+    saying = setTimeout(() => {
+      said.textContent = words;
+      // Who reads the page later reads it once.
+      saying = setTimeout(() => { said.textContent = ""; }, 30_000);
+    }, delay);
+  };
+  // What has the focus is announced by that.
+  const notes = all("[data-say]:not([autofocus])").map((note) => note.textContent.trim());
+  if (notes.length > 0) say(notes.join(" "));
+
+  // Times in the zone of the browser, or in the one that was asked for, which the page names.
   const base = (tag) => tag.split("-")[0].toLowerCase();
   const language = document.documentElement.lang;
   // Of the page's language, the viewer's own kind: an English page shows British dates to a Briton.
   const locale = navigator.languages.find((tag) => base(tag) === base(language)) ?? language;
-  const format = new Intl.DateTimeFormat(locale, { dateStyle: "medium", timeStyle: "short" });
-  const clock = new Intl.DateTimeFormat(locale, { timeStyle: "short" });
-  // No line ends between "5:42" and "PM".
-  const shown = (at) => format.format(at).replace(clock.format(at), (time) => time.replaceAll(" ", "\u00a0"));
+  const chosen = document.querySelector("[data-zone]")?.dataset.zone;
+  const timeZone = chosen || Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const day = { year: "numeric", month: "short", day: "numeric", timeZone };
+  const date = new Intl.DateTimeFormat(locale, day);
+  const format = new Intl.DateTimeFormat(locale, { ...day, weekday: "short", hour: "numeric", minute: "2-digit", timeZoneName: "short" });
+  // No line ends within "5:42 PM EST".
+  const shown = (at) => {
+    let isClock = false;
+    return format.formatToParts(at).map(({ type, value }) => {
+      isClock ||= type === "hour";
+      return isClock ? value.replaceAll(" ", "\u00a0") : value;
+    }).join("");
+  };
   for (const time of all("time[datetime]")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
-    // What says how long ago it was keeps its text.
-    if ("ago" in time.dataset) time.title = shown(at);
-    else time.textContent = shown(at);
+    // What says how far it is from now keeps its text.
+    if ("relative" in time.dataset) time.title = shown(at);
+    else time.textContent = "day" in time.dataset ? date.format(at) : shown(at);
+  }
+  for (const part of all("[data-zone-words]")) part.textContent = part.dataset.zoneWords.replace("{zone}", timeZone);
+  for (const field of all("[data-zone-field]")) field.value = timeZone;
+
+  // When a token will expire, as its life span is chosen.
+  for (const field of all("fieldset[data-expiry]")) {
+    const words = field.querySelector("[data-when]");
+    const [days, until] = ["days", "date"].map((name) => field.querySelector(`input[name=${name}]`));
+    const second = 1000;
+    const length = 24 * 60 * 60 * second;
+    // The clock of the server counts.
+    const start = Date.parse(field.dataset.now) - performance.now();
+    const now = () => start + performance.now();
+    const iso = new Intl.DateTimeFormat("sv-SE", { timeZone });
+    const today = () => Date.parse(iso.format(now()));
+    for (const [name, ahead] of [["min", 1], ["max", Number(days.max)]]) {
+      until[name] = new Date(today() + ahead * length).toISOString().slice(0, 10);
+    }
+    // In milliseconds; nothing if none is chosen, or one that is not allowed.
+    const span = ({ value, dataset }) => {
+      if (value === "never") return Infinity;
+      if (value !== "days" && value !== "date") return dataset.seconds === "" ? Infinity : Number(dataset.seconds) * second;
+      const number = value === "days" ? Number(days.value) : Math.round((Date.parse(until.value) - today()) / length);
+      return Number.isInteger(number) && number >= 1 && number <= Number(days.max) ? number * length : undefined;
+    };
+    const show = () => {
+      const button = field.querySelector("[name=expires]:checked");
+      const chosen = button && span(button);
+      const { words: some, never } = words.dataset;
+      words.hidden = chosen === undefined || chosen === null;
+      if (words.hidden) words.textContent = "";
+      else words.textContent = chosen === Infinity ? never : some.replace("{time}", shown(new Date(now() + chosen)));
+    };
+    field.addEventListener("input", show);
+    addEventListener("pageshow", () => {
+      show();
+      // From now on its changes are announced.
+      setTimeout(() => words.setAttribute("role", "status"));
+    });
+  }
+
+  // How many characters are typed, which is announced only where few are left.
+  for (const counter of all("[data-counts]")) {
+    const field = document.getElementById(counter.dataset.counts);
+    const max = Number(counter.dataset.max);
+    const show = () => {
+      const count = [...field.value.trim()].length;
+      counter.textContent = counter.dataset.words.replace("{count}", count);
+      counter.toggleAttribute("data-over", count > max);
+      return count;
+    };
+    counter.hidden = false;
+    field.addEventListener("input", () => {
+      if (max - show() <= 10) say(counter.textContent, 700);
+    });
+    addEventListener("pageshow", show);
+  }
+
+  // A name that another token has.
+  for (const note of all("[data-taken]")) {
+    const field = document.getElementById("pat-name");
+    const taken = new Set(note.dataset.taken.split("\n"));
+    field.addEventListener("input", () => {
+      const name = field.value.trim();
+      const isTaken = name !== "" && taken.has(name);
+      const said = isTaken ? note.dataset.words : "";
+      if (note.textContent !== said) note.textContent = said;
+    });
   }
 
   // Questions as a dialog instead of a page.
@@ -33,7 +127,7 @@
     for (const fact of all("[data-told]", facts)) fact.remove();
     const told = all("td[data-label]", row).map((cell) => {
       const said = tag("dd", ...[...cell.cloneNode(true).childNodes]);
-      for (const time of all("time[data-ago]", said)) time.before(`${time.title}, `);
+      for (const time of all("time[data-relative]", said)) time.before(`${time.title}, `);
       const fact = tag("div", tag("dt", cell.dataset.label), said);
       fact.dataset.told = "";
       return fact;
@@ -47,6 +141,7 @@
         event.preventDefault();
         ask.querySelector("form").action = link.href;
         ask.querySelector("h2").textContent = link.dataset.ask;
+        document.getElementById("pat-ask-text").textContent = link.dataset.consequence;
         const scopes = document.getElementById("pat-ask-scopes");
         if (scopes) scopes.textContent = link.dataset.scopes;
         tell(link.closest("tr"));
@@ -61,7 +156,6 @@
   }
 
   // Copying, or marking where that is not allowed.
-  const said = document.getElementById("pat-said");
   for (const button of all("button[data-copy]")) {
     const source = document.getElementById(button.dataset.copy);
     const label = button.textContent;
@@ -75,7 +169,7 @@
         words = button.dataset.failed;
       }
       button.textContent = words;
-      if (said) said.textContent = words;
+      say(words, 0);
       setTimeout(() => { button.textContent = label; }, 4000);
     });
   }
@@ -223,7 +317,7 @@
     addEventListener("pageshow", show);
   }
 
-  // The first field that is wrong.
-  const wrong = ["[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input:not([type=hidden])"];
-  wrong.map((selector) => document.querySelector(selector)).find((field) => field)?.focus();
+  // What the page begins with, or the first field that is wrong.
+  const first = ["[autofocus]", "[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input:not([type=hidden])"];
+  first.map((selector) => document.querySelector(selector)).find((part) => part)?.focus();
 })();

@@ -292,6 +292,12 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::health", 2, Asks::Store, |w| {
+        Box::pin(async {
+            let health = w.pats.health().await;
+            health.is_ready().then_some(()).ok_or(Failure)
+        })
+    }),
     call("Pats::outbox", 5, Asks::Store, |w| {
         Box::pin(async {
             w.pats.outbox().await?;
@@ -497,6 +503,13 @@ pub(super) const CALLS: &[Call] = &[
         Box::pin(async {
             let presented = w.token.plain.expose().as_bytes();
             w.administration.identify(presented).await?;
+            Ok(())
+        })
+    }),
+    call("Administration::users", 30, Asks::Directory, |w| {
+        Box::pin(async {
+            let keys = [w.token.token.owner.clone()];
+            w.administration.users(&keys).await?;
             Ok(())
         })
     }),

@@ -59,7 +59,7 @@ pub(super) async fn the_yaml_is_a_deployment() {
         assert_eq!(get["port"], *port);
         let path = get["path"].as_str().expect("a path");
         let guide = include_str!("../../pat-tower/src/docs/deploy.md");
-        assert!(guide.contains(&format!(".route(\"{path}\"")), "{path}");
+        assert!(guide.contains(&format!("`{path}`")), "{path}");
     }
     // A service manager waits for longer than the shutdown takes.
     let patience = template["spec"]["terminationGracePeriodSeconds"].as_u64();

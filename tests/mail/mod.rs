@@ -1,9 +1,13 @@
 //! Notifications by mail.
 
+mod kinds;
 pub(crate) mod smtp;
 
 use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [smtp::trials()].into_iter().flatten().collect()
+    [kinds::trials(), smtp::trials()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

@@ -18,7 +18,8 @@ type Line = Map<String, Value>;
 /// The server's log, each line of which is an object.
 fn lines(file: &Path) -> Vec<Line> {
     let log = fs::read_to_string(file).expect("a log");
-    let parse = |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
+    let parse =
+        |line: &str| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"));
     log.lines().map(parse).collect()
 }
 
@@ -41,7 +42,13 @@ async fn each_line_is_json_and_each_event_one_line() {
         let file = folder.path().join("log");
         let keeps = format!("-Dpat.audit.client.address={keeps}");
         let arguments = [
-            "--log-format", "json", "--log", "trace", "--trusted-proxies", trusted, &keeps,
+            "--log-format",
+            "json",
+            "--log",
+            "trace",
+            "--trusted-proxies",
+            trusted,
+            &keeps,
         ];
         let arguments = arguments.map(str::to_owned);
         let log = File::create(&file).expect("a file");
@@ -51,7 +58,13 @@ async fn each_line_is_json_and_each_event_one_line() {
         let lines = lines(&file);
         for line in &lines {
             let is_there = |field| line.contains_key(field);
-            assert!(["timestamp", "level", "target", "message"].into_iter().all(is_there) || is_there("level"), "{line:?}");
+            assert!(
+                ["timestamp", "level", "target", "message"]
+                    .into_iter()
+                    .all(is_there)
+                    || is_there("level"),
+                "{line:?}"
+            );
         }
         for (message, id, name) in [
             ("token created", "made", Some("ci")),
@@ -61,7 +74,10 @@ async fn each_line_is_json_and_each_event_one_line() {
             ("token refused", "junk", None),
         ] {
             let found = of(&lines, message);
-            let found: Vec<_> = found.iter().filter(|line| line.get("request.id") == Some(&id.into())).collect();
+            let found: Vec<_> = found
+                .iter()
+                .filter(|line| line.get("request.id") == Some(&id.into()))
+                .collect();
             let [line] = found[..] else {
                 panic!("{message} of {id}: {found:?}");
             };
@@ -100,7 +116,11 @@ async fn use_tokens(base: &str) {
         request.send().await.expect("an answer").status()
     };
     assert_eq!(get("used", raw).await, StatusCode::OK);
-    let revoke = request(reqwest::Method::DELETE, &format!("{tokens}/current"), "gone");
+    let revoke = request(
+        reqwest::Method::DELETE,
+        &format!("{tokens}/current"),
+        "gone",
+    );
     let revoked = revoke.bearer_auth(raw).send().await.expect("an answer");
     assert_eq!(revoked.status(), StatusCode::NO_CONTENT);
     assert_eq!(get("late", raw).await, StatusCode::UNAUTHORIZED);

@@ -7,5 +7,6 @@ mod shutdown;
 use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    [logs::trials(), metrics::trials(), shutdown::trials()].concat()
+    let trials = [logs::trials(), metrics::trials(), shutdown::trials()];
+    trials.into_iter().flatten().collect()
 }

@@ -17,8 +17,10 @@ pub(super) async fn anonymous_visitors_are_sent_to_the_sign_in() {
         assert_eq!(browser.status, StatusCode::SEE_OTHER, "{method} {path}");
         let wanted = match method {
             Method::GET => path.replace('?', "%3F").replace('=', "%3D"),
-            _ if path.starts_with("/admin/") => ADMIN.to_owned(),
-            _ => "/tokens".to_owned(),
+            // What is no form that can be shown again, or may have a secret in it.
+            _ if path.ends_with("/send") || path.ends_with("/identify") => ADMIN.to_owned(),
+            // The form that was sent is shown again.
+            _ => format!("{path}%3Fagain%3Dsigned-out"),
         };
         let expected = format!("/login?return_to={wanted}");
         assert_eq!(browser.header("location"), Some(&*expected));
@@ -155,7 +157,8 @@ pub(super) async fn forged_forms_do_nothing() {
     let created = alice.create(&server, "mine").await;
     assert_eq!(created.status, StatusCode::CREATED);
     let revoked = answer(alice.post(&server, &own, &[])).await;
-    assert_eq!(revoked.header("location"), Some("../../tokens?revoked"));
+    let list = format!("../../tokens?revoked={id}");
+    assert_eq!(revoked.header("location"), Some(&*list));
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
     // A script with a token has nothing that a browser would send by itself.
     let script = server.create("alice").await;
@@ -250,6 +253,10 @@ pub(super) async fn every_page_has_the_security_headers() {
         ] {
             assert_eq!(answer.header(name), Some(value), "{path}");
         }
+        let permissions = answer.header("permissions-policy").expect(path);
+        for feature in ["camera", "geolocation", "microphone", "payment", "usb"] {
+            assert!(permissions.contains(&format!("{feature}=()")), "{path}");
+        }
         // What the policy forbids would not work.
         for forbidden in [
             "<style",
@@ -282,6 +289,9 @@ pub(super) async fn every_page_has_the_security_headers() {
             .header("cache-control")
             .is_some_and(|value| value.contains("immutable"))
     );
+    let icon = answer(server.get("/tokens/assets/pat.svg")).await;
+    assert_eq!(icon.header("content-type"), Some("image/svg+xml"));
+    assert!(page.body.contains("<link rel=\"icon\""), "{}", page.body);
     let none = answer(server.get("/tokens/assets/other.css")).await;
     assert_eq!(none.status, StatusCode::NOT_FOUND);
 }

@@ -3,6 +3,8 @@
 
 mod check;
 mod desk;
+mod examples;
+mod feedback;
 mod guide;
 mod lists;
 mod lives;
@@ -17,7 +19,9 @@ use reqwest::StatusCode;
 use serde_json::json;
 use thirtyfour::Key;
 
-use self::check::{check, trial_of_states};
+pub(super) use self::check::check;
+pub(crate) use self::check::take_picture;
+use self::check::trial_of_states;
 
 pub(crate) fn trials() -> Vec<Trial> {
     vec![
@@ -34,6 +38,37 @@ pub(crate) fn trials() -> Vec<Trial> {
             "browser",
             missing(),
             lives::a_token_is_replaced_without_scripts,
+        ),
+        trial_with_need(
+            "browser",
+            missing(),
+            feedback::a_form_survives_a_lost_session_and_a_lost_cookie,
+        ),
+        trial_with_need(
+            "browser",
+            missing(),
+            feedback::changes_are_said_by_name_and_have_the_focus,
+        ),
+        trial_with_need(
+            "browser",
+            missing(),
+            feedback::a_form_says_when_the_token_expires,
+        ),
+        trial_with_need("browser", missing(), feedback::characters_are_counted),
+        trial_with_need(
+            "browser",
+            missing(),
+            feedback::the_filter_sends_the_zone_of_the_browser,
+        ),
+        trial_with_need(
+            "browser",
+            missing(),
+            feedback::a_token_is_gone_after_back_and_on_paper,
+        ),
+        trial_with_need(
+            "browser",
+            missing(),
+            examples::examples_keep_the_token_out_of_the_list_of_processes,
         ),
         trial_with_need("browser", missing(), scopes::scopes_are_chosen),
         trial_with_need("browser", missing(), scopes::boxes_work_without_scripts),
@@ -53,6 +88,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial_of_states(pages_are_accessible),
         trial_of_states(guide::pages_of_the_documentation_are_accessible),
         trial_of_states(lives::pages_about_one_token_are_accessible),
+        trial_of_states(super::languages::pages_from_right_to_left_are_accessible),
         trial_of_states(desk::pages_of_the_desk_are_accessible),
         trial_with_need(
             "browser",
@@ -99,7 +135,11 @@ async fn a_token_is_created_copied_and_revoked_in_the_browser() {
         .expect("a script");
     assert_eq!(copied.json(), &json!(token));
     assert_eq!(browser.text("[data-copy=pat-plain]").await, "Copied");
-    assert!(browser.text("#pat-curl").await.contains(&token));
+    let examples = browser.text(".pat-examples").await;
+    assert!(
+        examples.contains("curl -H @-") && !examples.contains(&token),
+        "{examples}"
+    );
 
     // A reload creates no other, and shows it no more; nor does going back.
     browser.driver.refresh().await.expect("a reload");
@@ -132,9 +172,14 @@ async fn a_token_is_created_copied_and_revoked_in_the_browser() {
         "22:42 UTC in New York"
     );
     let created = browser.find("td[data-label=Created] time").await;
-    assert!(created.text().await.expect("a text").contains("5:42"));
+    assert_eq!(created.text().await.expect("a text"), "just now");
     let title = created.attr("title").await.expect("a title");
-    assert_eq!(title.as_deref(), Some("2026-02-26 22:42:21 UTC"));
+    assert_eq!(
+        title.as_deref(),
+        Some("Thu, Feb 26, 2026, 5:42\u{a0}PM\u{a0}EST")
+    );
+    let zone = browser.text(".pat-zone").await;
+    assert_eq!(zone, "Times are in America/New_York.");
 
     // Its state follows the clock.
     assert_eq!(browser.text(".pat-badge").await, "ACTIVE");
@@ -195,10 +240,7 @@ async fn mistakes_and_dialog(server: &Server, browser: &Browser) {
     assert_eq!(server.try_token(&token).await, StatusCode::OK);
     browser.click("tbody tr:first-child [data-ask]").await;
     browser.follow("#pat-ask .pat-danger").await;
-    assert_eq!(
-        browser.text("[role=status]").await,
-        "The token was revoked."
-    );
+    assert_note(browser, "“again” was revoked.").await;
     assert_eq!(browser.path().await, "/tokens");
     assert_eq!(browser.count("tbody tr").await, 1);
     assert_eq!(server.try_token(&token).await, StatusCode::UNAUTHORIZED);
@@ -234,19 +276,13 @@ async fn forms_work_without_scripts() {
     assert_eq!(server.try_token(&token).await, StatusCode::OK);
     browser.follow(".pat-buttons a").await;
     assert_eq!(browser.count("tbody tr").await, 1);
-    assert!(
-        browser
-            .text("td[data-label=Created]")
-            .await
-            .contains("26 Feb 2026, 22:42 UTC")
-    );
+    let created = browser.find("td[data-label=Created] time").await;
+    let title = created.attr("title").await.expect("a title");
+    assert_eq!(title.as_deref(), Some("Thu 26 Feb 2026, 22:42\u{a0}UTC"));
     browser.follow("tbody .pat-actions .pat-danger-text").await;
     assert!(browser.path().await.ends_with("/revoke"));
     browser.follow("main .pat-danger").await;
-    assert_eq!(
-        browser.text("[role=status]").await,
-        "The token was revoked."
-    );
+    assert_note(&browser, "“by hand” was revoked.").await;
     assert_eq!(server.try_token(&token).await, StatusCode::UNAUTHORIZED);
 
     // What an administrator's filter finds is revoked by a button of its own.
@@ -324,6 +360,12 @@ async fn the_reference_works_under_its_policy() {
     let refused = browser.run("return refused.join()").await;
     assert_eq!(refused, "script-src-elem inline");
     browser.stop().await;
+}
+
+/// The note on the list says this, and has the focus. (The list isolates names.)
+async fn assert_note(browser: &Browser, expected: &str) {
+    let note = browser.text(".pat-note:focus").await;
+    assert_eq!(note.replace(['\u{2068}', '\u{2069}'], ""), expected);
 }
 
 /// Creates a token by the REST interface.
@@ -490,7 +532,7 @@ const PAGES: [(&str, &str); 15] = [
     ("", "/login"),
     ("alice", "/"),
     ("alice", "/tokens"),
-    ("alice", "/tokens?revoked"),
+    ("alice", "/tokens/new?expires=1000&name=ci"),
     ("alice", "/tokens/new"),
     ("alice", "/tokens/new?expires=2026-03-31"),
     ("alice", "/tokens/5/revoke"),
@@ -563,6 +605,11 @@ async fn pages_are_accessible() {
     // The policy has no script of this page ask for anything.
     let ask = "return fetch('/tokens').then(() => 'answered', String)";
     assert_eq!(browser.run(ask).await, "TypeError: Failed to fetch");
+    // Forms that are shown again, and what is there in place of one.
+    browser
+        .go("/tokens/new?again=signed-out&name=typed&expires=days&days=20")
+        .await;
+    check(&browser, "the form after a sign-in").await;
     // And the answer to a reload.
     let no_script = |value: bool| json!({"value": value});
     let command = "Emulation.setScriptExecutionDisabled";

@@ -271,7 +271,12 @@ pub(super) async fn all_field_errors_are_shown_at_once() {
     let alice = Session::start(&off, "alice").await;
     let fields = [("name", ""), ("expires", "never")];
     let got = answer(alice.post(&off, "/tokens/new", &fields)).await;
-    assert!(got.body.contains("The name is blank") && got.body.contains("duration is required"));
+    assert!(
+        got.body.contains("The name is blank")
+            && got
+                .body
+                .contains("Tokens that never expire are not allowed")
+    );
     // The REST interface says one thing, as ever.
     let body = serde_json::json!({"name": "", "expirationDuration": 0});
     let request = server.post(TOKENS).basic_auth("alice", Some("alice"));
@@ -292,7 +297,7 @@ pub(super) async fn the_limits_are_those_of_the_policy() {
     .await;
     let alice = Session::start(&server, "alice").await;
     let page = alice.get(&server, "/tokens/new?expires=90").await.body;
-    assert!(page.contains("At most 10 days. You"), "{page}");
+    assert!(page.contains("At most 10 days. We’ll email you"), "{page}");
     assert!(page.contains("At most 5 characters") && !page.contains("value=\"never\""));
     assert!(page.contains("name=\"days\" value=\"90\""));
     for (fields, status, says) in [
@@ -309,12 +314,12 @@ pub(super) async fn the_limits_are_those_of_the_policy() {
         (
             vec![("name", "a"), ("expires", "11")],
             400,
-            "longer than 10 days",
+            "for 10 days at most",
         ),
         (
             vec![("name", "a"), ("expires", "never")],
             400,
-            "A duration is required",
+            "Tokens that never expire are not allowed",
         ),
         (vec![("name", "a")], 400, "Choose when"),
         (

@@ -176,8 +176,14 @@ pub(super) async fn a_checkbox_revokes_children_too() {
     );
     let without = answer(alice.post(&server, &path, &[])).await;
     let target = without.header("location").expect("a link").to_owned();
-    assert!(target.ends_with("tokens?revoked&children=2"), "{target}");
-    let told = alice.get(&server, "/tokens?revoked&children=2").await;
+    let list = format!("/tokens?revoked={}&children=2", parent.id);
+    assert!(target.ends_with(&list), "{target}");
+    let told = alice.get(&server, &list).await;
+    assert!(
+        told.body.contains("\u{2069}” was revoked."),
+        "{}",
+        told.body
+    );
     assert!(told.body.contains("Still valid: 2 tokens"), "{}", told.body);
     assert_eq!(server.try_token(&raw[0].raw).await, StatusCode::OK);
     // An administrator's box.

@@ -6,13 +6,16 @@ mod browser;
 mod desk;
 mod export;
 mod forms;
+pub(crate) mod languages;
 mod lists;
 mod lives;
+mod mishaps;
 mod mounting;
 mod paging;
 mod scopes;
 mod selection;
 
+pub(crate) use self::browser::take_picture;
 use libtest_mimic::Trial;
 use pat_harness::{Answer, Server, answer, blocking_trial, trial};
 use reqwest::{Method, RequestBuilder};
@@ -55,6 +58,20 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(lives::a_leaked_token_is_revoked_with_its_family),
         trial(lives::administrators_see_when_by_whom_and_why_a_token_was_revoked),
         trial(lives::a_list_says_how_long_ago_a_token_was_used),
+    ]);
+    trials.extend([
+        trial(mishaps::a_form_is_filled_in_after_the_sign_in),
+        trial(mishaps::a_form_without_its_token_is_shown_again),
+        trial(mishaps::what_is_revoked_already_is_said_on_the_list),
+        trial(mishaps::a_link_with_a_mistake_shows_it_at_the_field),
+        trial(mishaps::there_is_no_form_where_none_can_be_sent),
+        trial(mishaps::addresses_have_no_empty_fields),
+        trial(mishaps::dates_are_read_in_the_zone_that_was_shown),
+        trial(mishaps::what_a_page_says_fits_the_status),
+        trial(mishaps::a_name_that_is_taken_is_noticed),
+        trial(mishaps::a_page_has_one_autofocus_at_most),
+        trial(languages::no_word_of_the_english_pages_is_on_a_german_page),
+        trial(languages::a_page_has_the_language_that_the_browser_prefers),
     ]);
     trials.extend(desk::trials());
     trials.extend(paging::trials());

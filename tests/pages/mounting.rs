@@ -158,7 +158,11 @@ pub(super) async fn pages_work_at_any_mount_point() {
     let target = target
         .join(revoked.header("location").expect("a redirect"))
         .expect("a link");
-    assert_eq!(target.as_str(), "https://host/a/b/tokens?revoked");
+    let target = target.as_str();
+    assert!(
+        target.starts_with("https://host/a/b/tokens?revoked="),
+        "{target}"
+    );
 }
 
 pub(super) fn forms_wait_for_forms_of_the_same_user_only() {

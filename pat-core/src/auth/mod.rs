@@ -244,6 +244,8 @@ impl Authenticator {
         let loaded_at_epoch = self.epochs.current();
         let sent = self.context.time.now();
         let loaded = self.evaluate(digest, loaded_at_epoch, sent).await;
+        let answered = self.context.time.now();
+        self.context.metrics.looked_up(sent, answered);
         let loaded = loaded.map_err(|refusal| Refusal {
             sent: sent.boot,
             ..refusal

@@ -275,6 +275,12 @@ impl Time {
         self.state().leap
     }
 
+    /// Returns the same; `None` if the store has no mark, or has not answered yet.
+    pub(crate) fn measured_leap(&self) -> Option<i64> {
+        let state = self.state();
+        (state.keeper != Keeper::Process).then_some(state.leap)
+    }
+
     /// Returns whether clock and mark differ by no more than a short restart explains.
     pub(crate) fn agrees(&self) -> bool {
         agree(self.leap())

@@ -13,6 +13,7 @@ use super::{Event, EventKind, EventSink, QUEUE_LEN, record};
 use crate::client::Client;
 use crate::clock::Moment;
 use crate::error::AuthError;
+use crate::metrics::Metrics;
 use crate::outage::Outages;
 use crate::store::{AuditStore, StoreError};
 
@@ -55,6 +56,10 @@ impl Events {
         let (shared_sinks, process_sinks): (Vec<_>, Vec<_>) = plugged
             .map(|(number, sink)| Plugged { sink, number })
             .partition(|plugged| is_stored && is_shared(&*plugged.sink, &mut names));
+        for Plugged { sink, .. } in &shared_sinks {
+            // From the beginning, so that no increase is hidden.
+            Metrics::events_missed(sink.name().unwrap_or_default(), 0);
+        }
         let process_sink = |sink| ProcessSink {
             sink,
             queue: Queue::new(QUEUE_LEN),
@@ -115,6 +120,7 @@ impl Events {
             kind,
         };
         trace(&event);
+        Metrics::changed(&event.kind);
         for ProcessSink { sink, queue } in &self.process_sinks {
             if let Some(dropped) = queue.push(event.clone()) {
                 tracing::warn!(

@@ -45,10 +45,14 @@ pub struct Jobs {
 const LONGEST_SLEEP: Duration = Duration::from_secs(30);
 /// How often the outbox is read for notifications of other nodes and for retries.
 const OUTBOX_INTERVAL: Duration = Duration::from_secs(10);
+/// The jobs most of whose rounds find nothing to do, or only listen. The success of a scheduled job is that of a run.
+const OWN_SUCCESS: [&str; 4] = ["prune", "expiry-check", "event-feed", "change-hints"];
 /// How long a job waits after a round that failed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How often gauges are set, and the clock is compared with the mark.
 const GAUGES_INTERVAL: Duration = Duration::from_secs(10);
+/// How often all tokens are counted, which takes the database a scan.
+const COUNT_INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// How long a job waits for a response of the store or the directory: half the time of a lease.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -91,6 +95,7 @@ impl Jobs {
         jobs.run_clock_watch();
         if cfg!(feature = "metrics") {
             jobs.run_gauges();
+            jobs.run_count();
         }
         jobs
     }
@@ -213,6 +218,13 @@ impl Jobs {
         });
     }
 
+    fn run_count(&mut self) {
+        self.run("token-count", move |node, _stop| async move {
+            node.count_tokens().await?;
+            Ok(Pause::For(COUNT_INTERVAL))
+        });
+    }
+
     fn run_events(&mut self) {
         for sink in 0..self.node.context.events.process_sinks() {
             self.run_event_task("event-sink", move |node, stop| async move {
@@ -280,15 +292,20 @@ impl Jobs {
                 is_bad: false,
             };
             while !stop.is_cancelled() {
+                let began = node.context.time.now();
                 let result = AssertUnwindSafe(round(node.clone(), stop.clone()))
                     .catch_unwind()
                     .await;
                 let is_good = matches!(result, Ok(Ok(_)));
+                let ended = node.context.time.now();
                 if !stop.is_cancelled() {
-                    let now = node.context.time.now();
-                    node.jobs.ran(name, is_good, now.boot);
+                    node.jobs.ran(name, is_good, ended.boot);
                 }
-                node.context.metrics.job_ran(name, is_good);
+                let metrics = &node.context.metrics;
+                metrics.job_ran(name, is_good);
+                if is_good && !OWN_SUCCESS.contains(&name) {
+                    metrics.job_succeeded(name, began, ended);
+                }
                 let pause = match result {
                     Ok(Ok(pause)) => {
                         health.good();

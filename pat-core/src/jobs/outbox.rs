@@ -96,6 +96,7 @@ impl Node {
         Ok(Ok(Recipient {
             full_name: user.full_name,
             email,
+            language: user.language,
         }))
     }
 

@@ -71,7 +71,13 @@ impl Node {
             Ok(true) => Err(Interrupted::Stopped),
             Err(error) => Err(Interrupted::Failed(error)),
         };
-        run.end(result).await
+        let end = run.end(result).await?;
+        if end == JobRun::Done && job != Job::EventFeed {
+            let ended = self.context.time.now();
+            let metrics = &self.context.metrics;
+            metrics.job_succeeded(job.as_str(), now, ended);
+        }
+        Ok(end)
     }
 
     /// Returns whether it is unknown if this job is due, since the database's clock has leapt. Reads the

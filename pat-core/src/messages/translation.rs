@@ -181,7 +181,13 @@ impl Messages {
         self.format_time("date-time", at)
     }
 
-    /// Formats a time with the month's short name, such as `27 Feb 2026, 22:42 UTC`.
+    /// Formats a date with the month's short name, such as `27 Feb 2026`.
+    #[must_use]
+    pub fn short_date(&self, at: &ZonedDateTime) -> String {
+        self.format_time("short-date", at)
+    }
+
+    /// Formats a time with the short names of month and weekday, such as `Fri 27 Feb 2026, 22:42 UTC`.
     #[must_use]
     pub fn short_date_time(&self, at: &ZonedDateTime) -> String {
         self.format_time("short-date-time", at)
@@ -192,6 +198,7 @@ impl Messages {
         let [year, hour, minute, zone] =
             ["%Y", "%H", "%M", "%Z"].map(|part| at.strftime(part).to_string());
         let arguments = [
+            ("weekday", number(at.weekday().to_monday_one_offset())),
             ("day", number(at.day())),
             ("month", number(at.month())),
             ("year", year.into()),
@@ -340,7 +347,10 @@ mod tests {
         let english = Messages::english();
         assert_eq!(english.date(&at), "7 May 2026");
         assert_eq!(english.date_time(&at), "7 May 2026, 22:02 UTC");
-        assert_eq!(english.short_date_time(&at), "7 May 2026, 22:02\u{A0}UTC");
+        assert_eq!(
+            english.short_date_time(&at),
+            "Thu 7 May 2026, 22:02\u{A0}UTC"
+        );
         let month = "month =\n    { $month ->\n        [5] Mai\n       *[6] Juni\n    }\n";
         let german = german(&format!(
             "{month}date = {{ $day }}. {{ month }} {{ $year }}\n"

@@ -7,7 +7,7 @@ mod seen;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 use tracing::Instrument as _;
 
@@ -19,12 +19,17 @@ use crate::cluster::Feed;
 use crate::context::Context;
 use crate::error::Unavailable;
 use crate::event::EventKind;
+use crate::metrics::Gauges;
 use crate::notification::Notifier;
+use crate::search::Filter;
 use crate::store::{Outbox, StoreError};
-use crate::token::{IdSource, TokenFormat};
+use crate::token::{IdSource, TokenFormat, TokenStatus};
 
 /// How long the store may take for writes that no client waits for.
 pub(crate) const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long the store may take to count all tokens.
+const COUNT_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The parts of a service on this node.
 #[derive(Debug)]
@@ -147,9 +152,43 @@ impl Node {
     pub(crate) async fn set_gauges(&self) -> Result<(), StoreError> {
         let Context { time, metrics, .. } = &*self.context;
         let now = time.refresh();
-        metrics.set_gauges(now, self.auth.epochs.fresh_until(), time.leap());
+        let gauges = Gauges {
+            fresh_until: self.auth.epochs.fresh_until(),
+            leap: time.measured_leap(),
+            feed_lag: self.feed.lag(now),
+        };
+        metrics.set_gauges(now, gauges);
         let outbox = self.outbox().await?;
-        metrics.set_outbox(now, &outbox);
+        if self.context.store.jobs().is_some() {
+            metrics.set_outbox(now, &outbox);
+        }
+        Ok(())
+    }
+
+    /// Counts the stored tokens by status, and sets their gauges.
+    ///
+    /// # Errors
+    /// Same as [`Context::ask`] and [`Context::usable_store`].
+    pub(crate) async fn count_tokens(&self) -> Result<(), StoreError> {
+        const STATUSES: [TokenStatus; 5] = [
+            TokenStatus::Active,
+            TokenStatus::ExpiresSoon,
+            TokenStatus::Disabled,
+            TokenStatus::Expired,
+            TokenStatus::Revoked,
+        ];
+        let Some(store) = self.context.usable_store()?.search_store() else {
+            return Ok(());
+        };
+        let days = self.context.settings.expiry_warning_days();
+        let (now, warning) = (self.now(), SignedDuration::from_hours(i64::from(days) * 24));
+        let filter = |status| Filter::default().with_status(status, now, warning);
+        let filters = STATUSES.map(filter);
+        let counting = store.count_each(&filters);
+        let counts = self.context.ask(COUNT_TIMEOUT, counting).await?;
+        self.context
+            .metrics
+            .set_tokens(STATUSES.into_iter().zip(counts));
         Ok(())
     }
 }

@@ -203,6 +203,12 @@ impl Zone {
         }
     }
 
+    /// Returns the zone as jiff has it.
+    #[must_use]
+    pub fn time_zone(&self) -> &TimeZone {
+        &self.zone
+    }
+
     fn utc() -> Self {
         Self {
             name: "UTC".into(),

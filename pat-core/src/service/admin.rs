@@ -389,6 +389,19 @@ impl Administration<'_> {
         Ok(tokens.iter().map(user).collect())
     }
 
+    /// Returns the users with these keys: one for each key, in the same order, with the key as the names of a user who
+    /// is not in the directory, as [`Administration::owners_of`] does.
+    ///
+    /// # Errors
+    /// [`AdminError::Unavailable`]: the directory fails or does not answer in time.
+    pub async fn users(&self, keys: &[Owner]) -> Result<Vec<User>, AdminError> {
+        let unique: BTreeSet<_> = keys.iter().cloned().collect();
+        let unique: Vec<_> = unique.into_iter().collect();
+        let known = self.profiles(&unique).await?;
+        let user = |key: &Owner| known.get(key).cloned().unwrap_or_else(|| placeholder(key));
+        Ok(keys.iter().map(user).collect())
+    }
+
     /// Asks the directory for these owners, in as few calls as it takes.
     pub(super) async fn profiles(
         &self,
@@ -446,6 +459,7 @@ fn placeholder(owner: &Owner) -> User {
         full_name: owner.to_string(),
         email: None,
         is_active: false,
+        language: None,
     }
 }
 
@@ -526,6 +540,9 @@ mod tests {
             assert!(users.iter().all(|user| user.is_active));
             let names = users.iter().map(|user| &user.owner);
             assert!(names.eq(tokens.iter().map(|token| &token.owner)));
+            let keys: Vec<_> = tokens.iter().map(|token| token.owner.clone()).collect();
+            let same = administration(&Arc::default()).users(&keys).await;
+            assert_eq!(same.expect("users"), users);
             assert_eq!(*directory.profiles.lock().expect("a lock"), expected);
         }
     }

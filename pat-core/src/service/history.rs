@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::{Administration, Pats};
 use crate::caller::Caller;
+use crate::client::Client;
 use crate::context::Context;
 use crate::error::{AccessError, AdminError, Unavailable};
 use crate::event::{Event, HistoryPosition};
@@ -29,6 +30,8 @@ impl Pats {
     /// Events are kept for 396 days. The number of events about a token has no bound, because a node records a
     /// refusal of the token every ten seconds; the cost of a page is bounded by `limit`.
     ///
+    /// The events that an owner gets do not name their clients, one of which may be an administrator's.
+    ///
     /// # Errors
     /// - [`AccessError::NotFound`]: there is no token with this ID, or it belongs to another user and the caller is no
     ///   administrator.
@@ -41,7 +44,12 @@ impl Pats {
         limit: u32,
     ) -> Result<Option<TokenHistory>, AccessError> {
         let token = self.find_even_revoked(caller, id).await?;
-        Ok(read(&self.0.context, token.id, before, limit).await?)
+        let mut page = read(&self.0.context, token.id, before, limit).await?;
+        if token.owner == *caller.owner() {
+            let events = page.iter_mut().flat_map(|page| &mut page.events);
+            events.for_each(|event| event.client = Client::default());
+        }
+        Ok(page)
     }
 }
 
@@ -96,6 +104,25 @@ mod tests {
 
     fn caller(key: &str) -> Caller {
         Caller::header_authenticated(Owner::new(key).expect("an owner"))
+    }
+
+    #[tokio::test]
+    async fn only_administrators_read_who_the_clients_were() {
+        let directory = TestDirectory::default();
+        directory.add("alice");
+        directory.add_administrator("root");
+        let pats = Pats::builder(Arc::new(MemoryStore::default()));
+        let pats = pats.users(Arc::new(directory)).build();
+        let (alice, root) = (caller("alice"), caller("root"));
+        let client = Client::default().with_address([192, 0, 2, 7].into());
+        let creating = pats.create(&alice, TokenRequest::new("ci", None));
+        let created = pats.on_behalf_of(client.clone(), creating).await;
+        let id = created.expect("a token").token.id;
+        for (who, expected) in [(&alice, Client::default()), (&root, client)] {
+            let page = pats.history(who, id, None, 2).await.expect("a history");
+            let page = page.expect("an audit");
+            assert_eq!(page.events[0].client, expected, "{who:?}");
+        }
     }
 
     #[tokio::test]

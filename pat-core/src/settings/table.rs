@@ -322,7 +322,7 @@ properties! {
         "whether owners are notified when an administrator revokes a token",
         notice_revoked_by_admin copied as bool, set by notice_revoked_by_admin(bool);
     "pat.time.zone" = "local", [Parsed<Zone>],
-        "time zone of the schedules; local is the time zone of the machine",
+        "time zone of the schedules, and of the pages in browsers without JavaScript; local is the time zone of the machine",
         time_zone borrowed as Zone, set by time_zone(&Zone);
     "pat.max.rows.per.user" = "10000", [Count<100, 100_000_000>],
         "how many tokens of a user are stored at most, including revoked and expired ones until they \

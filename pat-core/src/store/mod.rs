@@ -52,6 +52,7 @@ pub use self::time::{MarkBounds, StoreTime};
 pub use self::tokens::{
     Insertion, LastUse, Lookup, NewToken, Revocation, RevocationScope, Revoked, RevokedToken,
 };
+pub(crate) use self::unused::unused_days;
 pub use self::unused::{
     REPLACED_NOTICE, UNUSED_NOTICE, UNUSED_NOTICE_LASTS, UnusedCount, UnusedTokens,
 };

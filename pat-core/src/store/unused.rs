@@ -56,11 +56,24 @@ impl UnusedTokens {
                 .saturating_sub(UNUSED_NOTICE)
                 .max(revoke_after / 2),
             reason: match days {
-                1 => "not used for a day".to_owned(),
-                days => format!("not used for {days} days"),
+                1 => A_DAY.to_owned(),
+                days => format!("{BEFORE_DAYS}{days}{AFTER_DAYS}"),
             },
         }
     }
+}
+
+const A_DAY: &str = "not used for a day";
+const BEFORE_DAYS: &str = "not used for ";
+const AFTER_DAYS: &str = " days";
+
+/// Returns the days of a [reason](UnusedTokens::reason).
+pub(crate) fn unused_days(reason: &str) -> Option<u32> {
+    if reason == A_DAY {
+        return Some(1);
+    }
+    let days = reason.strip_prefix(BEFORE_DAYS)?.strip_suffix(AFTER_DAYS)?;
+    days.parse().ok()
 }
 
 /// How many tokens [`JobStore::revoke_unused`](super::JobStore::revoke_unused) would revoke, and what a caller
@@ -76,4 +89,19 @@ pub struct UnusedCount {
     /// When the nodes last [forgot](super::TokenStore::deregister) a node whose last uses may be lost
     /// ([`NodeReport::lags`](super::NodeReport::lags)); `None` if they never did.
     pub lagging_node_forgotten_at: Option<Timestamp>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_tells_its_days() {
+        let now = Timestamp::UNIX_EPOCH;
+        for days in [1, 2, 90, u32::MAX] {
+            let reason = UnusedTokens::new(days, now, now).reason;
+            assert_eq!(unused_days(&reason), Some(days), "{reason}");
+        }
+        assert_eq!(unused_days("not used for some days"), None);
+    }
 }

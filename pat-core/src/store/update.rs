@@ -448,6 +448,24 @@ mod tests {
         assert_eq!(apply(&mut tokens, &update(3, true, "alice")), Ok(vec![3]));
         assert_eq!(disabled(&tokens), [1, 2]);
         assert_eq!(apply(&mut tokens, &update(2, true, "root")), Ok(vec![1, 2]));
+        // Nor is a token that was disabled with its successor then disabled by the owner.
+        assert_eq!(
+            apply(&mut tokens, &update(3, false, "root")),
+            Ok(vec![1, 2, 3])
+        );
+        assert_eq!(apply(&mut tokens, &update(2, false, "alice")), Ok(vec![]));
+        assert_eq!(apply(&mut tokens, &update(2, true, "alice")), refused);
+    }
+
+    #[test]
+    fn a_token_that_is_as_requested_does_not_change() {
+        let mut tokens = line();
+        for is_enabled in [true, false] {
+            apply(&mut tokens, &update(3, is_enabled, "alice")).expect("switched");
+            let again = update(3, is_enabled, "alice").effect(&tokens, at(2));
+            let again = again.expect("an effect");
+            assert_eq!((again.changed(), again.events), (vec![], vec![]));
+        }
     }
 
     #[test]

@@ -130,6 +130,7 @@ impl TestDirectory {
             full_name: format!("{key} the tester"),
             email: Some(format!("{key}@example.com")),
             is_active: true,
+            language: None,
         };
         lock(&self.0).by_owner.insert(owner.clone(), user);
         owner
@@ -257,6 +258,7 @@ pub async fn check_notifier(notifier: &dyn Notifier) -> Vec<Notification> {
                 recipient: Recipient {
                     full_name: "Älice \"of\" <Wonderland>".into(),
                     email: "alice@example.com".into(),
+                    language: None,
                 },
                 tokens: tokens.collect(),
                 by: is_revocation.then(|| "Admin".into()),

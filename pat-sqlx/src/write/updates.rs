@@ -47,22 +47,21 @@ impl<DB: Dialect> Write<DB> {
     ///
     /// [`Rotation::decide`]: pat_core::store::Rotation::decide
     pub(crate) async fn lock_rotated(&mut self, id: TokenId) -> Result<Vec<Token>, Error> {
-        let mut sql = Sql::new("SELECT line_id, line_seq FROM pat_token WHERE id = ");
-        sql.bind(id);
-        let rows = self.fetch(sql).await?;
-        let place = rows.first().map(Place::of).transpose()?.flatten();
         let mut ids = vec![id];
-        if let Some(place) = place {
+        let locked = self.lock_tokens(&ids).await?;
+        if let Some(place) = locked.first().and_then(|locked| locked.line) {
             let mut sql = Sql::new("");
             push_later_or_held(&mut sql, place);
-            ids.extend(self.fetch_ids(sql).await?);
+            let mut others = self.fetch_ids(sql).await?;
             let mut count = Sql::new("SELECT COUNT(*) AS n FROM (");
             push_later_or_held(&mut count, place);
             count.push(") l");
-            self.assert_all(ids.len() - 1, count).await?;
+            self.assert_all(others.len(), count).await?;
+            others.retain(|other| *other != id);
+            let others = sorted(&others);
+            self.lock_tokens(&others).await?;
+            ids.extend(others);
         }
-        let ids = sorted(&ids);
-        self.lock_tokens(&ids).await?;
         self.find_tokens(&ids).await
     }
 

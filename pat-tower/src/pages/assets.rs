@@ -1,4 +1,4 @@
-//! The style sheet and the script.
+//! The style sheet, the script and the icon.
 
 use std::sync::LazyLock;
 
@@ -13,11 +13,15 @@ use sha2::{Digest as _, Sha256};
 
 const STYLE: &str = include_str!("../../assets/pat.css");
 const SCRIPT: &str = include_str!("../../assets/pat.js");
+const ICON: &str = include_str!("../../assets/pat.svg");
 
 /// Changes with the assets; the pages put it behind their addresses, so that they may be cached for
 /// ever.
 static VERSION: LazyLock<String> = LazyLock::new(|| {
-    let digest = Sha256::new().chain_update(STYLE).chain_update(SCRIPT);
+    let digest = Sha256::new()
+        .chain_update(STYLE)
+        .chain_update(SCRIPT)
+        .chain_update(ICON);
     URL_SAFE_NO_PAD.encode(&digest.finalize()[..6])
 });
 
@@ -32,6 +36,7 @@ pub(super) async fn file(
     let (kind, content) = match file.as_ref().map_or("", |Path(file)| file) {
         "pat.css" => ("text/css; charset=utf-8", STYLE),
         "pat.js" => ("text/javascript; charset=utf-8", SCRIPT),
+        "pat.svg" => ("image/svg+xml", ICON),
         _ => return (StatusCode::NOT_FOUND, "There is no such file.\n").into_response(),
     };
     let caching = if query.as_deref() == Some(VERSION.as_str()) {

@@ -27,4 +27,10 @@ impl Fields {
         let fields = self.0.iter().filter(move |(key, _)| key == name);
         fields.map(|(_, value)| value.as_str())
     }
+
+    /// The names of the fields that are not empty.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let fields = self.0.iter().filter(|(_, value)| !value.is_empty());
+        fields.map(|(key, _)| key.as_str())
+    }
 }

@@ -4,13 +4,16 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderMap, Method, StatusCode};
+use jiff::tz::TimeZone;
 use pat_core::{Caller, Principal};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
+use super::again::Again;
 use super::csrf_token::CsrfSecret;
 use super::fields::Fields;
 use super::layout::{PageContext, Section};
 use super::page::{FORM_TOKEN, Page, see_other};
+use super::query::cleaned;
 use super::state::State;
 use crate::client::client_of;
 use crate::http::csrf::head;
@@ -47,8 +50,11 @@ pub(super) async fn guard(
     let Some(SignedIn(caller)) = SignedIn::of(request.extensions()) else {
         let visit = visit(&state, &request, None);
         let page = Page::new(state, visit, key);
-        return sign_in(&page, &request);
+        return sign_in(&page, request).await;
     };
+    if let Some(clean) = clean_address(&request) {
+        return see_other(&clean);
+    }
     let checked = if state.pats.permits(&caller, scope) {
         let key = Some(&key).filter(|_| !is_new);
         check(&state, &caller, &mut request, key).await
@@ -60,10 +66,16 @@ pub(super) async fn guard(
     // After the body, which may have taken its time.
     let visit = visit(&state, &request, Some(caller.clone()));
     let page = Page::new(state, visit, key);
-    let page = page.with_administration().await;
+    let mut page = page.with_administration().await;
     if let Err(refusal) = checked {
-        return refusal.show(&page);
+        return refusal.show(&page, &request);
     }
+    let fields = request.extensions().get::<Fields>();
+    let query = Fields::of_query(request.uri().query());
+    if let Some(zone) = zone(fields.unwrap_or(&query), &page) {
+        page = page.in_zone(zone);
+    }
+    page.again = Again::of(&query);
     let cookie = page.form_key.set_cookie(page.state.transport);
     let pats = page.state.pats.clone();
     request.extensions_mut().insert(page);
@@ -78,8 +90,11 @@ pub(super) async fn guard(
 
 /// Why a request is refused that has a caller.
 enum Refusal {
-    /// It is another site's, or its form is.
+    /// It is another site's.
     Forged,
+    /// Its form has no CSRF token of this user and this session: a session ended, a cookie got lost, or another site
+    /// sent it by a browser that does not say so. These are its fields.
+    Expired(Fields),
     /// Its form cannot be read.
     Unreadable(StatusCode),
     /// Its token lacks this scope.
@@ -87,9 +102,17 @@ enum Refusal {
 }
 
 impl Refusal {
-    fn show(self, page: &Page) -> Response {
+    fn show(self, page: &Page, request: &Request) -> Response {
         match self {
             Self::Forged => page.form_refused(),
+            Self::Expired(fields) => {
+                let path = request.uri().path();
+                let again = Again::Expired.query(path, &fields);
+                match again.filter(|_| is_for_person(request.headers())) {
+                    Some(query) => see_other(&relative(path, &query)),
+                    None => page.form_refused(),
+                }
+            }
             Self::Unreadable(status) => page.bad_request(status),
             Self::InsufficientScope(scope) => page.insufficient_scope(scope),
         }
@@ -130,7 +153,7 @@ async fn check(
                  the router is made with `Pages::dangerous_plain_http`, for development"
             );
         }
-        return Err(Refusal::Forged);
+        return Err(Refusal::Expired(fields));
     }
     request.extensions_mut().insert(fields);
     *request.body_mut() = Bytes::new().into();
@@ -162,15 +185,58 @@ fn visit(state: &State, request: &Request, caller: Option<Caller>) -> PageContex
     }
 }
 
-/// A browser is sent to the sign-in, and comes back to where it wanted to go.
-fn sign_in(page: &Page, request: &Request) -> Response {
-    let address = page.state.sign_in.as_deref();
+/// The zone that the form or the filter was shown in. Dates that are sent without one are in the zone of the pages.
+fn zone(fields: &Fields, page: &Page) -> Option<TimeZone> {
+    /// The longest name of a zone, in bytes.
+    const MAX_LEN: usize = 64;
+
+    let name = fields.find("zone").filter(|name| name.len() <= MAX_LEN);
+    let named = name.and_then(|name| TimeZone::get(name).ok());
+    let has_dates = || {
+        fields
+            .names()
+            .any(|name| name.ends_with("_from") || name.ends_with("_to"))
+    };
+    named.or_else(|| has_dates().then(|| page.zone.clone()))
+}
+
+/// The address of the same page without the fields that a form sent empty.
+fn clean_address(request: &Request) -> Option<String> {
+    let is_visit = is_read_only(request.method()) && is_for_person(request.headers());
+    let query = request.uri().query().filter(|_| is_visit)?;
+    let query = cleaned(query)?;
+    Some(relative(request.uri().path(), &query))
+}
+
+/// An address that leads from this path to the same path, with this query. It is right behind a proxy that removes a
+/// prefix.
+fn relative(path: &str, query: &str) -> String {
+    let page = path.rsplit('/').next().unwrap_or_default();
+    if query.is_empty() {
+        page.to_owned()
+    } else {
+        format!("{page}?{query}")
+    }
+}
+
+/// A browser is sent to the sign-in, and comes back to where it wanted to go: to a form that was sent, filled in.
+async fn sign_in(page: &Page, mut request: Request) -> Response {
+    let address = page.state.sign_in.clone();
     if let Some(address) = address.filter(|_| is_for_person(request.headers())) {
-        let wanted = format!("{}{}", page.state.stripped_prefix, wanted(request));
+        let is_from_elsewhere = page.state.cross_site.made(head(&request)).await;
+        let fields = if is_read_only(request.method()) || is_from_elsewhere {
+            None
+        } else {
+            let body = std::mem::take(request.body_mut());
+            let body = read_whole(body, MAX_FORM_LEN).await;
+            body.ok().map(|body| Fields::parse(&body))
+        };
+        let wanted = wanted(&request, fields.as_ref());
+        let wanted = format!("{}{wanted}", page.state.stripped_prefix);
         let wanted = utf8_percent_encode(&wanted, PLAIN);
         return see_other(&format!(
             "{}{address}{wanted}",
-            page.state.prefix_of(address)
+            page.state.prefix_of(&address)
         ));
     }
     let mut response = page.not_signed_in();
@@ -188,9 +254,9 @@ fn is_for_person(headers: &HeaderMap) -> bool {
         .any(|range| range.trim_ascii().eq_ignore_ascii_case(b"text/html"))
 }
 
-/// Where a browser should be after the sign-in, as the browser sees it. A form that was sent is
-/// lost, since what it would do is for its sender to decide anew: then it is the list.
-fn wanted(request: &Request) -> String {
+/// Where a browser should be after the sign-in, as the browser sees it. A form that was sent is shown again, since
+/// what it would do is for its user to decide anew. If it is another site's or too long, it is the list.
+fn wanted(request: &Request, fields: Option<&Fields>) -> String {
     let original = request.extensions().get::<OriginalUri>();
     let uri = original.map_or(request.uri(), |OriginalUri(uri)| uri);
     if is_read_only(request.method()) {
@@ -200,6 +266,10 @@ fn wanted(request: &Request) -> String {
             .to_owned();
     }
     let inner = request.uri().path();
+    let again = fields.and_then(|fields| Again::SignedOut.query(inner, fields));
+    if let Some(query) = again {
+        return format!("{}?{query}", uri.path());
+    }
     let mount = uri.path().strip_suffix(inner).unwrap_or_default();
     let list = if inner.starts_with("/admin/") {
         "/admin/tokens"
@@ -228,12 +298,13 @@ mod tests {
                 "POST",
                 "/a/tokens/5/revoke",
                 "/tokens/5/revoke",
-                "/a/tokens",
+                "/a/tokens/5/revoke?again=signed-out&name=x",
             ),
+            ("POST", "/a/tokens/5", "/tokens/5", "/a/tokens"),
             (
                 "POST",
-                "/a/b/admin/tokens/revoke",
-                "/admin/tokens/revoke",
+                "/a/b/admin/tokens",
+                "/admin/tokens",
                 "/a/b/admin/tokens",
             ),
         ] {
@@ -242,7 +313,8 @@ mod tests {
             *request.uri_mut() = inner.parse().expect("a URI");
             let original: Uri = original.parse().expect("a URI");
             request.extensions_mut().insert(OriginalUri(original));
-            assert_eq!(wanted(&request), expected);
+            let fields = Fields::parse(b"name=x&form_token=y");
+            assert_eq!(wanted(&request, Some(&fields)), expected);
         }
     }
 }

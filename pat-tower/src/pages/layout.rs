@@ -81,10 +81,10 @@ pub struct PageContext {
 #[non_exhaustive]
 pub enum Section {
     /// The pages for the signed-in user's own tokens: those whose URL path, relative to the router's mount
-    /// point, is `tokens` or begins with `tokens/`. Also an error page at any other path outside `admin/`.
+    /// point, is `tokens` or begins with `tokens/`. Also an error page at any other path outside `admin` and `admin/`.
     Tokens,
     /// The administrators' pages for the tokens of all users: those whose URL path, relative to the
-    /// router's mount point, begins with `admin/`.
+    /// router's mount point, is `admin` or begins with `admin/`.
     Administration,
 }
 

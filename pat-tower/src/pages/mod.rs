@@ -21,15 +21,19 @@
 //! | `admin/unused` | the tokens that have not been used for some days; `?days=90` |
 //! | `admin/notifications` | the notifications that could not be sent, and the buttons that send them again |
 //! | `admin/tokens/owners` | the users that match a text, as JSON, for the pages' script |
-//! | `tokens/assets/…` | the style sheet and the script |
+//! | `tokens/assets/…` | the style sheet, the script and the icon |
 //!
 //! The list of a user's own tokens links to the administrators' list if the user can open it, and back.
 //!
 //! Merge this router into the host's, or nest it at any path. The links are relative, so they also work
 //! behind a proxy that removes a prefix from the path. The pages load nothing from other origins. They
-//! need no JavaScript. With JavaScript, dates are in the browser's time zone, questions are dialogs,
-//! there are buttons that copy, owners are suggested while an administrator types, and all tokens that
-//! match a filter can be selected at once.
+//! need no JavaScript. With JavaScript, times are in the browser's time zone, the form for a new token says when the
+//! token will expire, questions are dialogs, there are buttons that copy, owners are suggested while an administrator
+//! types, and all tokens that match a filter can be selected at once.
+//!
+//! A form that was sent after its session had ended, or after its CSRF token had, does nothing. After the sign-in, or
+//! at once, the browser gets the same form, filled in as it was sent. The values pass through the address of the form,
+//! which may be logged: the fields of these forms are no secrets.
 //!
 //! Like the REST router, this router does not authenticate: it takes the caller from the request's
 //! extensions, where a [`PatLayer`](crate::PatLayer) has put a [`Pat`](crate::Pat), or the host a
@@ -105,7 +109,9 @@
 )]
 
 mod admin;
+mod again;
 mod assets;
+mod counter;
 mod creations;
 mod csrf_token;
 mod failure;
@@ -116,6 +122,7 @@ mod layout;
 mod mount;
 mod page;
 mod paging;
+mod query;
 mod state;
 mod text;
 mod token;
@@ -168,6 +175,7 @@ impl Pages {
     pub fn new(pats: Pats) -> Self {
         let challenges = Challenges::new(pats.settings().realm());
         let cross_site = Csrf::new(pats.settings());
+        let zone = pats.settings().time_zone().time_zone().clone();
         Self(State {
             pats,
             cross_site,
@@ -177,7 +185,8 @@ impl Pages {
             sign_in: None,
             stripped_prefix: "".into(),
             example_url: None,
-            zone: TimeZone::UTC,
+            git_example_url: None,
+            zone,
             transport: Transport::Tls,
             creations: Creations::default(),
         })
@@ -189,7 +198,9 @@ impl Pages {
     ///
     /// The return path is percent-encoded. It is the path and query of the requested page as the browser sees
     /// them, so with the path at which the router is nested and the
-    /// [stripped prefix](Pages::with_stripped_prefix); after a submitted form, the path of the token list.
+    /// [stripped prefix](Pages::with_stripped_prefix). After a submitted form, it is the path of the form, with what was
+    /// typed in its query (no secrets), so that the user need not type it again; or the path of the token list, if that
+    /// would be longer than 2,500 bytes, or another site made the browser send the form.
     /// The sign-in must check the return path before it redirects to it, because any site can link to the
     /// sign-in with a path of its choice. A return path leads to this site if it begins with `/`, the second
     /// character is neither `/` nor `\`, and there are no control characters, which browsers drop.
@@ -222,10 +233,21 @@ impl Pages {
         Ok(self)
     }
 
-    /// Sets a URL of the host that accepts tokens. The page that shows a new token then also shows a
-    /// `curl` command that requests this URL with the token. By default there is no command.
+    /// Sets a URL of the host that accepts tokens. The page that shows a new token then also shows how to request
+    /// this URL with the token: with curl, in Python, and in a job of continuous integration. By default there are no
+    /// examples.
+    ///
+    /// The examples do not contain the token. They read it from a prompt or a variable, so it gets neither into the
+    /// history of a shell nor into the list of processes.
     pub fn with_example_url(mut self, url: &str) -> Self {
         self.0.example_url = Some(url.into());
+        self
+    }
+
+    /// Sets the URL of a git repository that accepts tokens as `Authorization: Bearer`. The page that shows a new token
+    /// then also shows how to read the repository with git. By default it does not.
+    pub fn with_git_example_url(mut self, url: &str) -> Self {
+        self.0.git_example_url = Some(url.into());
         self
     }
 
@@ -257,8 +279,9 @@ impl Pages {
         self
     }
 
-    /// Sets the time zone in which the pages read the dates that users type, and show dates to browsers
-    /// without JavaScript; UTC by default. With JavaScript, dates are shown in the browser's time zone.
+    /// Sets the time zone in which the pages show times, and read dates, where a browser has no JavaScript; that of
+    /// the setting `pat.time.zone` by default. With JavaScript it is the browser's time zone. Each page with a time
+    /// says which zone it is.
     pub fn with_time_zone(mut self, zone: TimeZone) -> Self {
         self.0.zone = zone;
         self
@@ -285,8 +308,8 @@ impl Pages {
         pages.merge(assets)
     }
 
-    /// Builds two routers: the first with the pages, the second with the assets (style sheet and
-    /// script). Mount both at the same path, the assets outside of the [`PatLayer`](crate::PatLayer) and
+    /// Builds two routers: the first with the pages, the second with the assets (style sheet,
+    /// script and icon). Mount both at the same path, the assets outside of the [`PatLayer`](crate::PatLayer) and
     /// the session layer. Then responses with an asset are the same for every client, and shared caches
     /// may keep them.
     ///
@@ -419,5 +442,5 @@ impl Pages {
     }
 }
 
-/// The path of the style sheet and the script.
+/// The path of the style sheet, the script and the icon.
 const ASSETS: &str = "/tokens/assets/{file}";

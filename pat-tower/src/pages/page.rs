@@ -1,14 +1,17 @@
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use askama::Template;
 use axum::response::{Html, IntoResponse, Response};
 use http::header::LOCATION;
 use http::{HeaderValue, StatusCode};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use pat_core::scope::Scopes;
 use pat_core::{AdminError, Administration, Caller, Pats, Token, TokenStatus};
 
+use super::again::Again;
 use super::csrf_token::CsrfSecret;
 use super::layout::PageContext;
 use super::state::State;
@@ -21,6 +24,14 @@ pub(super) struct Page {
     pub(super) visit: PageContext,
     pub(super) form_token: String,
     pub(super) form_key: CsrfSecret,
+    /// The time zone of the times that it shows, and of the dates that it reads.
+    pub(super) zone: TimeZone,
+    /// Whether that zone was asked for, so that the script keeps it.
+    pub(super) is_zone_chosen: bool,
+    /// Why a form that was sent before is shown again.
+    pub(super) again: Option<Again>,
+    /// Whether it shows a time.
+    shows_times: Arc<AtomicBool>,
     /// Whether the caller is an administrator: the directory is asked once for each page.
     administration: Arc<Result<Administration<'static>, AdminError>>,
 }
@@ -39,6 +50,10 @@ impl Page {
         let caller = visit.caller.as_ref();
         let form_token = caller.map(|caller| form_key.token(caller.owner()));
         Self {
+            zone: state.zone.clone(),
+            is_zone_chosen: false,
+            again: None,
+            shows_times: Arc::default(),
             state,
             visit,
             form_token: form_token.unwrap_or_default(),
@@ -122,32 +137,25 @@ impl Page {
         self.state.layout.footer(&self.visit)
     }
 
+    /// A time as the pages show it. A page that shows one also names the time zone.
     pub(super) fn time(&self, at: Timestamp) -> Time {
+        self.shows_times.store(true, Ordering::Relaxed);
+        let zoned = at.to_zoned_datetime(self.zone.clone());
+        let relative = distance(at.duration_since(self.pats().now()).as_secs());
         Time {
             machine: at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            utc: at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string(),
-            shown: self
-                .visit
-                .messages
-                .short_date_time(&at.to_zoned_datetime(self.state.zone.clone())),
-            is_relative: false,
+            exact: self.visit.messages.short_date_time(&zoned),
+            relative: relative.map(|text| self.t(text).into_owned()),
         }
     }
 
-    /// A time that has passed, as a list shows it: how long ago it was, or the date if that is long ago.
-    pub(super) fn time_ago(&self, at: Timestamp) -> Time {
-        let ago = self.ago(at).map(|ago| self.t(ago).into_owned());
-        let time = self.time(at);
+    /// The date of a time, as the pages show it.
+    pub(super) fn date(&self, at: Timestamp) -> Time {
+        let zoned = at.to_zoned_datetime(self.zone.clone());
         Time {
-            is_relative: ago.is_some(),
-            shown: ago.unwrap_or(time.shown),
-            ..time
+            exact: self.visit.messages.short_date(&zoned),
+            ..self.time(at)
         }
-    }
-
-    /// How long ago a time was; `None` if a date says more.
-    pub(super) fn ago(&self, at: Timestamp) -> Option<Text<'static>> {
-        ago(self.pats().now().duration_since(at).as_secs())
     }
 
     /// A time span in its largest unit, or in the next smaller ones if it is no multiple.
@@ -166,11 +174,27 @@ impl Page {
         self.t(text(count)).into_owned()
     }
 
-    /// The time zone that typed dates are in.
+    /// The name of the time zone in which the page shows times and reads dates.
     pub(super) fn zone_name(&self) -> String {
-        let now = self.pats().now().to_zoned_datetime(self.state.zone.clone());
-        let name = self.state.zone.iana_name().map(str::to_owned);
+        let now = self.pats().now().to_zoned_datetime(self.zone.clone());
+        let name = self.zone.iana_name().map(str::to_owned);
         name.unwrap_or_else(|| now.strftime("%Z").to_string())
+    }
+
+    /// Whether the page shows a time.
+    pub(super) fn shows_times(&self) -> bool {
+        self.shows_times.load(Ordering::Relaxed)
+    }
+
+    /// Has the page show times, and read dates, in this zone, whichever one the browser is in.
+    pub(super) fn in_zone(mut self, zone: TimeZone) -> Self {
+        (self.zone, self.is_zone_chosen) = (zone, true);
+        self
+    }
+
+    /// Why the page shows a form again that was sent before.
+    pub(super) fn mishap(&self) -> Option<String> {
+        self.again.map(|again| self.t(again.text()).into_owned())
     }
 
     /// The state of a token. That it is replaced says more than that it expires soon.
@@ -263,29 +287,40 @@ pub(super) fn see_other(address: &str) -> Response {
     }
 }
 
-/// A date as the element `time` shows it.
+/// A time as the element `time` shows it.
 #[derive(Debug, Clone)]
 pub(super) struct Time {
     pub(super) machine: String,
-    pub(super) utc: String,
-    pub(super) shown: String,
-    /// Whether it says how long ago it was.
-    pub(super) is_relative: bool,
+    /// With the time zone.
+    pub(super) exact: String,
+    /// How long ago it was, or how far off it is, unless a date says more.
+    pub(super) relative: Option<String>,
 }
 
 pub(super) const SECONDS_OF_DAY: u64 = 24 * 60 * 60;
-/// Up to how many days ago a list says how many they are, and from then on the date.
-const MAX_DAYS_AGO: u32 = 30;
+/// Up to how many days a time is told by its distance, and from then on by its date.
+const MAX_DAYS: u32 = 400;
 
-/// In the largest unit that is over. Another node's clock may be ahead of this one's.
-fn ago(seconds: i64) -> Option<Text<'static>> {
-    let seconds = u32::try_from(seconds.max(0)).ok()?;
-    let (minutes, hours, days) = (seconds / 60, seconds / (60 * 60), seconds / (24 * 60 * 60));
-    match (minutes, hours, days) {
+/// How far a time is from now. In the past, the largest unit that is over; in the future, the nearest one, so that a
+/// token of 30 days, seen a second after it was created, expires in 30 days.
+fn distance(seconds: i64) -> Option<Text<'static>> {
+    const MINUTE: u32 = 60;
+    const HOUR: u32 = 60 * MINUTE;
+    const DAY: u32 = 24 * HOUR;
+    let is_ahead = seconds > 0;
+    let seconds = u32::try_from(seconds.unsigned_abs()).ok()?;
+    let count = |unit: u32| match is_ahead {
+        true => (seconds + unit / 2) / unit,
+        false => seconds / unit,
+    };
+    match (count(MINUTE), count(HOUR), count(DAY)) {
         (0, ..) => Some(Text::JustNow),
-        (_, 0, _) => Some(Text::MinutesAgo(minutes)),
-        (.., 0) => Some(Text::HoursAgo(hours)),
-        (.., 1..=MAX_DAYS_AGO) => Some(Text::DaysAgo(days)),
+        (minutes @ 1..60, ..) if is_ahead => Some(Text::InMinutes(minutes)),
+        (minutes @ 1..60, ..) => Some(Text::MinutesAgo(minutes)),
+        (_, hours @ 1..24, _) if is_ahead => Some(Text::InHours(hours)),
+        (_, hours @ 1..24, _) => Some(Text::HoursAgo(hours)),
+        (.., days @ 1..=MAX_DAYS) if is_ahead => Some(Text::InDays(days)),
+        (.., days @ 1..=MAX_DAYS) => Some(Text::DaysAgo(days)),
         _ => None,
     }
 }
@@ -325,26 +360,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_told_in_the_largest_unit_that_is_over() {
+    fn times_are_told_by_their_distance() {
         const HOUR: i64 = 60 * 60;
+        const DAY: i64 = 24 * HOUR;
         let english = Messages::english();
         for (seconds, expected) in [
-            (-5, "just now"),
-            (59, "just now"),
-            (60, "1 minute ago"),
-            (HOUR - 1, "59 minutes ago"),
-            (2 * HOUR, "2 hours ago"),
-            (24 * HOUR - 1, "23 hours ago"),
-            (24 * HOUR, "1 day ago"),
-            (31 * 24 * HOUR - 1, "30 days ago"),
+            (0, "just now"),
+            // Another node's clock may be ahead of this one's.
+            (5, "just now"),
+            (-59, "just now"),
+            (-60, "1 minute ago"),
+            (1 - HOUR, "59 minutes ago"),
+            (-2 * HOUR, "2 hours ago"),
+            (1 - DAY, "23 hours ago"),
+            (-DAY, "1 day ago"),
+            (1 - 31 * DAY, "30 days ago"),
+            (-400 * DAY, "400 days ago"),
+            (30, "in 1 minute"),
+            (59 * 60 + 29, "in 59 minutes"),
+            (HOUR - 1, "in 1 hour"),
+            (DAY - 1, "in 1 day"),
+            (30 * DAY - 1, "in 30 days"),
+            (4 * DAY + 11 * HOUR, "in 4 days"),
         ] {
-            let text = ago(seconds).expect("not long ago");
+            let text = distance(seconds).expect("not far away");
             let (id, arguments) = text.message();
             let text = english.format(id, arguments).expect("a message");
             assert_eq!(text, expected, "{seconds}");
         }
-        for seconds in [31 * 24 * HOUR, i64::MAX] {
-            assert!(ago(seconds).is_none(), "{seconds}");
+        for seconds in [-401 * DAY, 401 * DAY, i64::MAX, i64::MIN] {
+            assert!(distance(seconds).is_none(), "{seconds}");
         }
     }
 }

@@ -22,6 +22,7 @@ pub(super) struct State {
     /// Begins with a slash and does not end with one, unless it is empty.
     pub(super) stripped_prefix: Arc<str>,
     pub(super) example_url: Option<Arc<str>>,
+    pub(super) git_example_url: Option<Arc<str>>,
     pub(super) zone: TimeZone,
     pub(super) transport: Transport,
     pub(super) creations: Creations,

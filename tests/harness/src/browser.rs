@@ -74,6 +74,8 @@ impl Browser {
             _profile: profile,
         };
         browser.wide(false).await;
+        // Keeps what pages are made of, for tests to read.
+        browser.cdp("Network.enable", json!({})).await;
         browser
     }
 

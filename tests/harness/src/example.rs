@@ -55,8 +55,10 @@ impl Server {
 
     /// With this database, a folder, and these properties.
     pub async fn on(url: String, folder: tempfile::TempDir, properties: &[(&str, &str)]) -> Self {
-        let builder = properties
+        // What the pages show does not depend on the machine.
+        let builder = [("pat.time.zone", "UTC")]
             .iter()
+            .chain(properties)
             .try_fold(Settings::builder(), |builder, (name, value)| {
                 builder.set(name, value)
             });

@@ -6,13 +6,16 @@ use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
 use serde_json::Value;
 
 /// What a mail of ours has, each once and nothing else.
-const HEADERS: [&str; 8] = [
+const HEADERS: [&str; 11] = [
     "From",
     "To",
     "Subject",
     "Date",
     "Message-ID",
+    "Content-Language",
+    "List-Id",
     "Auto-Submitted",
+    "X-Auto-Response-Suppress",
     "MIME-Version",
     "Content-Type",
 ];
@@ -60,6 +63,7 @@ impl Mail {
         expected.sort_unstable();
         assert_eq!(names, expected, "{raw}");
         assert_eq!(header(&mail, "Auto-Submitted"), "auto-generated");
+        assert_eq!(header(&mail, "X-Auto-Response-Suppress"), "All");
         assert_eq!(mail.ctype.mimetype, "multipart/alternative");
         let [text, html] = &mail.subparts[..] else {
             panic!("{} parts", mail.subparts.len());
@@ -71,6 +75,7 @@ impl Mail {
         for part in [&subject, &text, &html] {
             assert!(!part.contains(is_harmful), "{part:?}");
         }
+        assert!(!subject.contains(ISOLATES), "{subject:?}");
         assert!(!html.contains("<script"), "{html}");
         Self {
             envelope,

@@ -260,7 +260,13 @@ pub const IMPLEMENTED: &[Implemented] = &[
     ),
     row(
         Part::Lines,
-        "Rotate, Disable, Enable (line)",
+        "Rotate (line)",
+        "pat-sqlx/src/write/updates.rs",
+        "lock_rotated",
+    ),
+    row(
+        Part::Lines,
+        "Disable, Enable (line)",
         "pat-sqlx/src/write/updates.rs",
         "lock_line",
     ),

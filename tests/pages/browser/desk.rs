@@ -156,7 +156,7 @@ async fn find_and_revoke(server: &Server, browser: &Browser, old: &NewToken, new
     assert!(browser.is_checked("[name=family]").await);
     browser.follow("main form .pat-danger").await;
     assert!(
-        browser.text("[role=status]").await.contains("23"),
+        browser.text(".pat-good").await.contains("23"),
         "the line and the valid children"
     );
     assert_eq!(server.try_token(&old.raw).await, StatusCode::UNAUTHORIZED);

@@ -137,7 +137,7 @@ pub(super) async fn a_form_with_scopes_that_are_not_allowed_creates_nothing() {
     }
     let refused = Refused {
         form: "",
-        says: "Scopes are required",
+        says: "Tokens without a restriction are not allowed",
         options: "read scopes*",
         checked: "",
     };

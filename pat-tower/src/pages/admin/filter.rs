@@ -15,7 +15,7 @@ use crate::pages::page::Page;
 use crate::pages::text::Text;
 
 /// The fields of the filter, in the order of the page.
-const NAMES: [&str; 16] = [
+const NAMES: [&str; 17] = [
     "name",
     "owner",
     "status",
@@ -32,6 +32,7 @@ const NAMES: [&str; 16] = [
     VALID,
     REVOKED_WITHIN,
     LONGER_THAN,
+    ZONE,
 ];
 const UNUSED: &str = "unused";
 const EXPIRING: &str = "expiring";
@@ -48,6 +49,8 @@ pub(super) const QUICK_NAMES: [&str; 6] = [
     REVOKED_WITHIN,
     LONGER_THAN,
 ];
+/// The name of the field with the time zone of the dates, which says nothing without any.
+const ZONE: &str = "zone";
 /// What the field for the scope says to find unrestricted tokens; no scope has this name.
 pub(super) const UNRESTRICTED: &str = "*";
 /// How many users a part of a name may stand for.
@@ -197,7 +200,10 @@ impl FilterForm {
     /// The fields that say something, to be put into links and forms.
     pub(super) fn pairs(&self) -> Vec<(&'static str, &str)> {
         let pairs = NAMES.iter().map(|name| (*name, self.0.get(name)));
-        pairs.filter(|(_, value)| !value.is_empty()).collect()
+        let pairs: Vec<_> = pairs.filter(|(_, value)| !value.is_empty()).collect();
+        let has_dates = pairs.iter().any(|(name, _)| is_date(name));
+        let is_said = |(name, _): &(&str, &str)| has_dates || *name != ZONE;
+        pairs.into_iter().filter(is_said).collect()
     }
 
     /// Returns whether a criterion is set.
@@ -235,7 +241,8 @@ impl FilterForm {
         admin: &Administration<'_>,
     ) -> Result<Vec<(String, Vec<String>)>, Response> {
         let mut criteria = Vec::new();
-        for (name, value) in self.pairs() {
+        // The page says what its zone is.
+        for (name, value) in self.pairs().into_iter().filter(|(name, _)| *name != ZONE) {
             let words = match (name, value.parse::<TokenStatus>()) {
                 ("status", Ok(status)) => page.t(Text::Status(status)),
                 _ if QUICK_NAMES.contains(&name) => match Quick::of(name, value) {
@@ -265,7 +272,7 @@ impl FilterForm {
     /// The filter as far as it can be read, and all that is wrong with it. Whom the owner's name
     /// means is for [`FilterForm::complete`] to find out.
     pub(super) fn without_owner(&self, page: &Page) -> (Filter, Vec<FieldError>) {
-        let zone = &page.state.zone;
+        let zone = &page.zone;
         let mut wrong = Vec::new();
         let mut range = |from, to| {
             let range = DateRange {
@@ -381,6 +388,11 @@ impl FilterForm {
     }
 }
 
+/// Whether a field holds an end of a range of days.
+fn is_date(name: &str) -> bool {
+    name.ends_with("_from") || name.ends_with("_to")
+}
+
 /// How a field of the filter is called.
 fn label(page: &Page, name: &str) -> String {
     let (what, end) = name.rsplit_once('_').unwrap_or((name, ""));
@@ -400,7 +412,7 @@ fn label(page: &Page, name: &str) -> String {
     }
 }
 
-fn start_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
+pub(super) fn start_of(day: Date, zone: &TimeZone) -> Option<Timestamp> {
     let start = zone.to_ambiguous_timestamp(day.to_datetime(jiff::civil::Time::midnight()));
     start.compatible().ok()
 }
@@ -491,9 +503,12 @@ mod tests {
 
     #[test]
     fn links_keep_the_filter_and_nothing_else() {
-        let typed = "name=a%26b&owner=&cursor=x&status=EXPIRED&evil=1&sort=name";
+        let typed = "zone=UTC&name=a%26b&owner=&cursor=x&status=EXPIRED&evil=1&sort=name";
         let form = FilterForm::new(Fields::parse(typed.as_bytes()));
         assert_eq!(form.query(&[("order", "")]), "name=a%26b&status=EXPIRED");
+        let dates = Fields::parse(b"created_from=2026-01-01&zone=Europe%2FBerlin");
+        let dated = FilterForm::new(dates).query(&[]);
+        assert_eq!(dated, "created_from=2026-01-01&zone=Europe%2FBerlin");
         assert_eq!(
             form.query(&[("sort", "owner")]),
             "name=a%26b&status=EXPIRED&sort=owner"

@@ -232,7 +232,7 @@ pub(in crate::pages) async fn list(
         columns: paging::columns(&page, &COLUMNS, order, |more| form.query(more)),
         order: paging::fields_of(order),
         found: Found::default(),
-        done: done(&page, &fields),
+        done: done(&page, admin, &fields).await?,
         notes: Vec::new(),
     };
     let completed = match form.complete(&page, admin).await? {
@@ -277,14 +277,30 @@ pub(in crate::pages) async fn list(
 /// The columns to sort by, as links name them.
 const COLUMNS: [&str; 6] = ["name", STATUS, "owner", "created", "used", "expires"];
 
-/// What has just been done, as the address says.
-fn done(page: &Page, fields: &Fields) -> Option<String> {
-    let revoked = fields.get("revoked").parse().ok().map(Text::RevokedMany);
-    let flag = |name: &str, text| fields.find(name).map(|_| text);
-    let done = revoked
-        .or_else(|| flag("paused", Text::Paused))
-        .or_else(|| flag("resumed", Text::Resumed))?;
-    Some(page.t(done).into_owned())
+/// What has just been done, as the address says: how many tokens were revoked, or the ID of another one.
+async fn done(
+    page: &Page,
+    admin: &Administration<'_>,
+    fields: &Fields,
+) -> Result<Option<String>, Response> {
+    if let Ok(count) = fields.get("revoked").parse() {
+        return Ok(Some(page.t(Text::RevokedMany(count)).into_owned()));
+    }
+    for (name, is_paused) in [("paused", true), ("resumed", false)] {
+        let Some(id) = fields.get(name).parse().ok().and_then(TokenId::new) else {
+            continue;
+        };
+        let found = admin.find(&[id]).await;
+        let found = found.map_err(|error| page.not_administered(&error))?;
+        return Ok(found.first().map(|token| {
+            let text = match is_paused {
+                true => Text::Paused(&token.name),
+                false => Text::Resumed(&token.name),
+            };
+            page.t(text).into_owned()
+        }));
+    }
+    Ok(None)
 }
 
 fn quick(page: &Page, form: &FilterForm, order: Order) -> Vec<QuickLink> {

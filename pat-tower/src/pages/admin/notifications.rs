@@ -5,9 +5,9 @@ use axum::Extension;
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use http::StatusCode;
+use pat_core::User;
 use pat_core::notification::NotificationId;
 use pat_core::store::DeadNotification;
-use pat_core::{Token, TokenId, User};
 
 use super::administration;
 use crate::pages::fields::Fields;
@@ -65,12 +65,8 @@ pub(in crate::pages) async fn undelivered(
     let dead = page.pats().dead_notifications(MAX_SHOWN).await;
     let dead = dead.map_err(unavailable)?;
     let outbox = page.pats().outbox().await.map_err(unavailable)?;
-    // The administration looks up the owners of tokens.
-    let owned = dead.iter().map(|dead| {
-        let id = TokenId::new(1).expect("an ID");
-        Token::new(id, dead.owner.clone(), "", dead.queued_at)
-    });
-    let owners = admin.owners_of(&owned.collect::<Vec<_>>()).await;
+    let owners: Vec<_> = dead.iter().map(|dead| dead.owner.clone()).collect();
+    let owners = admin.users(&owners).await;
     let owners = owners.map_err(|error| page.not_administered(&error))?;
     let shown = dead.len() as u64;
     let count = match outbox.dead {

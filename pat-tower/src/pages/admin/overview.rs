@@ -7,7 +7,7 @@ use http::StatusCode;
 use jiff::ToSpan as _;
 use jiff::civil::Date;
 
-use super::filter::{FilterForm, Quick, UNRESTRICTED};
+use super::filter::{FilterForm, Quick, UNRESTRICTED, start_of};
 use super::{administration, unused};
 use crate::pages::fields::Fields;
 use crate::pages::page::{Page, show};
@@ -145,7 +145,7 @@ impl Plot {
             let height = u32::try_from(height).unwrap_or_default();
             Bar {
                 count: *count,
-                day: week.label(),
+                day: week.label(page),
                 is_labelled: number.is_multiple_of(LABELLED),
                 query: week.query(),
                 x: number * Bar::PLACE + (Bar::PLACE - Bar::WIDTH) / 2,
@@ -173,7 +173,7 @@ struct Week {
 impl Week {
     /// The week of today and the ones after it.
     fn all(page: &Page) -> Vec<Self> {
-        let today = page.pats().now().to_zoned_datetime(page.state.zone.clone());
+        let today = page.pats().now().to_zoned_datetime(page.zone.clone());
         let mut first = Some(today.date());
         let weeks = (0..WEEKS).map_while(|_| {
             let week = first?;
@@ -190,8 +190,11 @@ impl Week {
         format!("expires_from={first}&expires_to={last}&{valid}={is_valid}")
     }
 
-    fn label(&self) -> String {
-        self.first.strftime("%-d %b %Y").to_string()
+    fn label(&self, page: &Page) -> String {
+        match start_of(self.first, &page.zone) {
+            Some(start) => page.date(start).exact,
+            None => self.first.to_string(),
+        }
     }
 }
 

@@ -103,7 +103,8 @@ async fn act(
                 Action::Resume => "resumed",
             };
             let children = updated.live_children.to_string();
-            let mut said = vec![(done, "1")];
+            let id = token.id.to_string();
+            let mut said = vec![(done, id.as_str())];
             said.extend((updated.live_children > 0).then_some(("children", children.as_str())));
             Ok(page.go_to(&format!("admin/tokens?{}", form.query(&said))))
         }

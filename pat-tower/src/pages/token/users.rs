@@ -1,6 +1,6 @@
 //! The users whom the page about a token names.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use axum::response::Response;
 use pat_core::event::EventKind;
@@ -35,17 +35,13 @@ impl Users {
         let events = history.into_iter().flat_map(|history| &history.events);
         let others = events.filter_map(|event| author(&event.kind));
         let others = others.chain(token.revoked_by.as_ref()).chain(disabled_by);
-        let others: BTreeSet<_> = others.collect();
-        // The administration looks up the owners of tokens.
-        let asked = others
-            .into_iter()
-            .map(|by| Token::new(token.id, by.clone(), "", token.created_at));
-        let asked: Vec<_> = [token.clone()].into_iter().chain(asked).collect();
-        let users = admin.owners_of(&asked).await;
+        let asked = [&token.owner].into_iter().chain(others);
+        let asked: Vec<_> = asked.cloned().collect();
+        let users = admin.users(&asked).await;
         let mut users = users
             .map_err(|error| page.not_administered(&error))?
             .into_iter();
-        let owner = users.next().expect("a user for each token");
+        let owner = users.next().expect("a user for each key");
         let others = users.map(|user| (user.owner, user.full_name)).collect();
         Ok(Self::All { owner, others })
     }

@@ -9,6 +9,8 @@ use pat_core::{Client, CreateError, PlainToken, PolicyError, Token};
 use tokio::time::timeout;
 use tracing::Instrument as _;
 
+use super::done::Change;
+use super::examples::{Example, examples};
 use super::form::{Filled, Form, own_tokens, scope_choices};
 use super::origin::Origin;
 use crate::pages::csrf_token::SubmissionId;
@@ -28,7 +30,11 @@ struct CreatedPage<'a> {
     name: &'a str,
     expires: Option<Time>,
     scopes: Option<ScopeList>,
-    curl: Option<String>,
+    examples: Vec<Example>,
+    /// Whether the user has another token of this name.
+    has_namesake: bool,
+    /// The path of the list, with the token highlighted.
+    list: String,
     /// The token that it replaces.
     old: Option<Old>,
 }
@@ -116,11 +122,12 @@ async fn create_now(page: &Page, fields: &Fields) -> Result<Response, Response> 
         Ok(request) => request,
         Err(errors) => return Err(form.show(StatusCode::BAD_REQUEST, errors)),
     };
+    let has_namesake = form.is_name_taken();
     match page.pats().create(page.caller(), request).await {
         Ok(created) => Ok(remember(
             page,
             sheet,
-            show_created(page, &created.token, &created.plain, None),
+            show_created(page, &created.token, &created.plain, None, has_namesake),
         )),
         Err(CreateError::Refused(error)) => Err(form.show(status(&error), form.errors_of(&error))),
         Err(CreateError::Unavailable(error)) => Err(page.unavailable(&error)),
@@ -179,9 +186,9 @@ pub(super) fn show_created(
     token: &Token,
     plain: &PlainToken,
     old: Option<Old>,
+    has_namesake: bool,
 ) -> Response {
     let plain = plain.expose();
-    let url = page.state.example_url.as_deref();
     let template = CreatedPage {
         page,
         label: page.t(Text::PlainToken(&token.name)).into_owned(),
@@ -189,7 +196,9 @@ pub(super) fn show_created(
         name: &token.name,
         expires: token.expires_at.map(|at| page.time(at)),
         scopes: page.scopes_of(token),
-        curl: url.map(|url| format!("curl -H \"Authorization: Bearer {plain}\" {url}")),
+        examples: examples(page),
+        has_namesake,
+        list: Change::Created.list(token.id),
         old,
     };
     show(StatusCode::CREATED, &template)
@@ -197,16 +206,6 @@ pub(super) fn show_created(
 
 fn show_repeated(page: &Page, filled: &Filled<'_>, token: Option<&Token>) -> Response {
     let name = filled.name;
-    let mut again = form_urlencoded::Serializer::new(String::new());
-    again.append_pair("name", name);
-    again.append_pair("expires", filled.expiry.as_link());
-    if !filled.description.is_empty() {
-        again.append_pair("description", filled.description);
-    }
-    let scopes = filled.scopes.as_link();
-    if !scopes.is_empty() {
-        again.append_pair("scopes", &scopes);
-    }
     let template = RepeatedPage {
         page,
         name,
@@ -217,7 +216,7 @@ fn show_repeated(page: &Page, filled: &Filled<'_>, token: Option<&Token>) -> Res
             scopes: page.scopes_of(token),
             revoke_label: page.t(Text::RevokeNamed(name)).into_owned(),
         }),
-        again: again.finish(),
+        again: filled.as_link(),
     };
     show(StatusCode::CONFLICT, &template)
 }

@@ -2,13 +2,16 @@
 
 use askama::Template;
 use axum::Extension;
+use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
 use pat_core::{PolicyError, TokenRequest, TokenUpdate, UpdateError};
 
 use super::create::status;
+use super::done::Change;
 use super::facts::own_token;
 use crate::http::path_id::PathId;
+use crate::pages::counter::Counter;
 use crate::pages::fields::Fields;
 use crate::pages::page::{FORM_TOKEN, Page, show};
 use crate::pages::text::Text;
@@ -19,9 +22,10 @@ struct EditPage<'a> {
     page: &'a Page,
     name: &'a str,
     name_hint: String,
-    max_name_len: u32,
+    name_counter: Counter,
     description: &'a str,
     description_hint: String,
+    description_counter: Counter,
     errors: Errors,
 }
 
@@ -34,6 +38,15 @@ struct Errors {
 }
 
 impl Errors {
+    /// Whether the field of the name has the focus at first: not if only the other one is wrong.
+    fn is_at_name_first(&self) -> bool {
+        !self.is_at_description_first()
+    }
+
+    fn is_at_description_first(&self) -> bool {
+        self.name.is_none() && self.description.is_some()
+    }
+
     fn is_any(&self) -> bool {
         self.form.is_some() || self.name.is_some() || self.description.is_some()
     }
@@ -42,17 +55,18 @@ impl Errors {
 pub(in crate::pages) async fn edit_form(
     Extension(page): Extension<Page>,
     id: PathId,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Response> {
     let token = own_token(&page, id).await?;
     let description = token.description.as_deref().unwrap_or_default();
-    let errors = Errors::default();
-    Ok(show_form(
-        &page,
-        StatusCode::OK,
-        &token.name,
-        description,
-        errors,
-    ))
+    let fields = Fields::of_query(query.as_deref());
+    // What was typed before stands in place of what is so.
+    let typed = page
+        .again
+        .map(|_| (fields.get("name"), fields.get("description")));
+    let (name, description) = typed.unwrap_or((&token.name, description));
+    let (status, errors) = (StatusCode::OK, Errors::default());
+    Ok(show_form(&page, status, name, description, errors))
 }
 
 pub(in crate::pages) async fn edit(
@@ -93,7 +107,7 @@ pub(in crate::pages) async fn edit(
     update.name = (name != token.name.trim()).then(|| name.to_owned());
     update.description = Some(description.to_owned());
     match pats.update(page.caller(), token.id, update).await {
-        Ok(_) => Ok(page.go_to("tokens?changed")),
+        Ok(_) => Ok(page.go_to(&Change::Edited.list(token.id))),
         Err(UpdateError::Refused(error)) => {
             let text = Some(refused(&error));
             let errors = Errors {
@@ -119,9 +133,10 @@ fn show_form(
         page,
         name,
         name_hint: page.t(Text::NameHint(max_name_len)).into_owned(),
-        max_name_len,
+        name_counter: Counter::new(page, "pat-name", max_name_len),
         description,
         description_hint: page.t(Text::DescriptionHint(max)).into_owned(),
+        description_counter: Counter::new(page, "pat-description", max),
         errors,
     };
     show(status, &template)

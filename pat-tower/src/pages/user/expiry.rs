@@ -1,11 +1,13 @@
 //! How long a new token shall live, as a person says it.
 
+use std::time::Duration;
+
 use jiff::civil::Date;
 use jiff::{ToSpan as _, Unit};
 use pat_core::Settings;
 
 use crate::pages::fields::Fields;
-use crate::pages::page::Page;
+use crate::pages::page::{Page, SECONDS_OF_DAY, Time};
 use crate::pages::text::Text;
 
 /// The life spans that are offered, in days, as far as they are allowed.
@@ -56,14 +58,15 @@ impl Expiry {
         } else if wanted.parse::<Date>().is_ok() {
             "date".clone_into(&mut expiry.choice);
             wanted.clone_into(&mut expiry.date);
-        } else if days.is_some() {
-            "days".clone_into(&mut expiry.choice);
-            wanted.clone_into(&mut expiry.days);
-        } else {
+        } else if wanted.is_empty() {
             let usual = Some(USUAL).filter(|usual| offered.contains(usual));
             let usual = usual.or(offered.last().copied());
             expiry.choice = usual.map(|days| days.to_string()).unwrap_or_default();
+        } else if parse_days(wanted).is_some() {
+            "days".clone_into(&mut expiry.choice);
+            wanted.clone_into(&mut expiry.days);
         }
+        // What cannot be read is not replaced by another choice.
         expiry
     }
 
@@ -109,8 +112,14 @@ pub(super) struct ExpiryField {
     pub(super) label: String,
     pub(super) hint: String,
     pub(super) error: Option<String>,
-    /// The life spans to choose from, each as the value of a button and its label.
-    pub(super) offered: Vec<(String, String)>,
+    /// Whether the focus is here at first.
+    pub(super) has_focus: bool,
+    /// The life spans to choose from.
+    pub(super) offered: Vec<Offer>,
+    /// The time at which the page was made, from which the script counts.
+    pub(super) now: String,
+    /// When the token will expire, with `{time}` in place of the time.
+    pub(super) words: String,
     pub(super) days_label: String,
     pub(super) max_days: u32,
     pub(super) may_be_eternal: bool,
@@ -124,7 +133,12 @@ impl ExpiryField {
         let max_days = settings.max_tokens_expiry_days();
         let may_be_eternal = settings.eternal_tokens_enabled();
         let offered = offered(settings).into_iter();
-        let offered = offered.map(|days| (days.to_string(), page.t(Text::Days(days)).into_owned()));
+        let offered = offered.map(|days| Offer {
+            value: days.to_string(),
+            label: page.t(Text::Days(days)).into_owned(),
+            seconds: Some(u64::from(days) * SECONDS_OF_DAY),
+            until: until(page, u64::from(days) * SECONDS_OF_DAY),
+        });
         let date = |days: u32| {
             let date = today(page).saturating_add(i64::from(days).days());
             date.to_string()
@@ -134,7 +148,10 @@ impl ExpiryField {
             label: page.t(Text::ExpiryLabel).into_owned(),
             hint: hint(page, may_be_eternal),
             error,
+            has_focus: false,
             offered: offered.collect(),
+            now: page.time(page.pats().now()).machine,
+            words: page.t(Text::WillExpire("{time}")).into_owned(),
             days_label: page.t(Text::DaysLabel(max_days)).into_owned(),
             max_days,
             may_be_eternal,
@@ -149,15 +166,18 @@ impl ExpiryField {
         page: &Page,
         expiry: Expiry,
         own: String,
-        own_days: Option<u64>,
+        own_seconds: Option<u64>,
         error: Option<String>,
     ) -> Self {
         let mut field = Self::new(page, expiry, error);
-        let own_days = own_days.map(|days| days.to_string());
-        field
-            .offered
-            .retain(|(days, _)| own_days.as_ref() != Some(days));
-        field.offered.insert(0, (OWN.to_owned(), own));
+        field.offered.retain(|offer| offer.seconds != own_seconds);
+        let own = Offer {
+            value: OWN.to_owned(),
+            label: own,
+            seconds: own_seconds,
+            until: own_seconds.and_then(|seconds| until(page, seconds)),
+        };
+        field.offered.insert(0, own);
         field.label = page.t(Text::NewExpiryLabel).into_owned();
         field.hint = hint(page, false);
         field.may_be_eternal = false;
@@ -168,6 +188,22 @@ impl ExpiryField {
     pub(super) fn is_wrong(&self, choice: &str) -> bool {
         self.error.is_some() && self.expiry.choice == choice
     }
+}
+
+/// A life span to choose.
+pub(super) struct Offer {
+    /// The value of its button.
+    pub(super) value: String,
+    pub(super) label: String,
+    /// `None` if the token never expires.
+    pub(super) seconds: Option<u64>,
+    /// The date on which it ends if the token is created now.
+    pub(super) until: Option<Time>,
+}
+
+fn until(page: &Page, seconds: u64) -> Option<Time> {
+    let end = page.pats().now().checked_add(Duration::from_secs(seconds));
+    Some(page.date(end.ok()?))
 }
 
 fn hint(page: &Page, may_be_eternal: bool) -> String {
@@ -193,7 +229,7 @@ fn parse_days(text: &str) -> Option<i64> {
 pub(super) fn today(page: &Page) -> Date {
     page.pats()
         .now()
-        .to_zoned_datetime(page.state.zone.clone())
+        .to_zoned_datetime(page.zone.clone())
         .date()
 }
 
@@ -214,8 +250,8 @@ mod tests {
             ("expires=never", "never", "", ""),
             ("expires=2026-12-31", "date", "", "2026-12-31"),
             ("", "90", "", ""),
-            ("expires=%3Cscript%3E", "90", "", ""),
-            ("expires=-5", "90", "", ""),
+            ("expires=%3Cscript%3E", "", "", ""),
+            ("expires=-5", "days", "-5", ""),
         ] {
             let expected = Expiry {
                 choice: choice.into(),
@@ -223,8 +259,11 @@ mod tests {
                 date: date.into(),
             };
             assert_eq!(link(query), expected, "{query}");
-            let again = format!("expires={}", expected.as_link());
-            assert_eq!(link(&again), expected, "{query}");
+            // What cannot be read is not repeated.
+            if !expected.choice.is_empty() {
+                let again = format!("expires={}", expected.as_link());
+                assert_eq!(link(&again), expected, "{query}");
+            }
         }
     }
 

@@ -14,14 +14,11 @@ pub(in crate::pages) struct Facts {
     pub(in crate::pages) scopes: Option<ScopeList>,
     pub(in crate::pages) created: Time,
     pub(in crate::pages) last_used: Option<Time>,
-    /// How long ago that was, unless it was long ago.
-    pub(in crate::pages) used_ago: Option<String>,
     pub(in crate::pages) expires: Option<Time>,
 }
 
 impl Facts {
     pub(in crate::pages) fn new(page: &Page, token: &Token) -> Self {
-        let ago = token.last_used_at.and_then(|at| page.ago(at));
         Self {
             description: token.description.clone(),
             hint: token.hint.clone(),
@@ -29,7 +26,6 @@ impl Facts {
             scopes: page.scopes_of(token),
             created: page.time(token.created_at),
             last_used: token.last_used_at.map(|at| page.time(at)),
-            used_ago: ago.map(|ago| page.t(ago).into_owned()),
             expires: token.expires_at.map(|at| page.time(at)),
         }
     }

@@ -13,10 +13,14 @@ use super::line::count_of;
 use super::list::obstacle;
 use super::origin::{SEEN, SHEET, Seen};
 use super::scopes::{ACCESS, SCOPE, ScopeSelection, ScopesField};
+use crate::pages::counter::Counter;
 use crate::pages::csrf_token::SubmissionId;
 use crate::pages::fields::Fields;
 use crate::pages::page::{FORM_TOKEN, Page, show};
 use crate::pages::text::Text;
+
+/// Of how many tokens the page has the names, for the script to notice one that is taken.
+const MAX_NAMES: usize = 500;
 
 #[derive(Template)]
 #[template(path = "create.html")]
@@ -28,12 +32,25 @@ struct CreatePage<'a> {
     expiry: ExpiryField,
     sheet: String,
     seen: String,
-    obstacle: Option<String>,
     errors: Errors,
     name_hint: String,
-    max_name_len: u32,
+    name_counter: Counter,
+    description_counter: Counter,
+    /// The names that the user's tokens have.
+    names: String,
+    is_name_taken: bool,
     /// Unless the host has no scopes.
     scopes: Option<ScopesField>,
+}
+
+/// Why no token can be created, in place of the form.
+#[derive(Template)]
+#[template(path = "not_creatable.html")]
+struct NotCreatablePage<'a> {
+    page: &'a Page,
+    obstacle: &'a str,
+    /// The query that opens the form as it was filled in, if anything was typed.
+    typed: Option<String>,
 }
 
 /// What is wrong with a form, each beside its field.
@@ -58,6 +75,14 @@ impl Errors {
         self.name.is_some() || !is_elsewhere
     }
 
+    fn is_at_description_first(&self) -> bool {
+        self.name.is_none() && self.description.is_some()
+    }
+
+    fn is_at_expiry_first(&self) -> bool {
+        self.name.is_none() && self.description.is_none() && self.expiry.is_some()
+    }
+
     /// Whether the scopes are the first field with which something is wrong.
     fn is_at_scopes_first(&self) -> bool {
         self.scopes.is_some() && !self.is_before_scopes()
@@ -75,9 +100,16 @@ pub(in crate::pages) async fn form(
     let fields = Fields::of_query(query.as_deref());
     let tokens = own_tokens(&page).await?;
     let choices = scope_choices(&page).await?;
-    let filled = Filled::of_link(&page, &fields, &choices);
+    // A form that is shown again says what it said before; a link may say less.
+    let (filled, has_expiry) = if page.again.is_some() {
+        (Filled::of_form(&fields), false)
+    } else {
+        let has_expiry = !fields.get("expires").trim().is_empty();
+        (Filled::of_link(&page, &fields, &choices), has_expiry)
+    };
     let form = Form::new(&page, filled, tokens, choices);
-    Ok(form.show(StatusCode::OK, Errors::default()))
+    let errors = form.errors_of_link(has_expiry);
+    Ok(form.show(StatusCode::OK, errors))
 }
 
 /// What a form or a link says.
@@ -96,6 +128,23 @@ impl<'a> Filled<'a> {
             expiry: Expiry::of_form(fields),
             scopes: ScopeSelection::of_form(fields),
         }
+    }
+
+    /// The query of a link that fills the form in like this.
+    pub(super) fn as_link(&self) -> String {
+        let mut link = form_urlencoded::Serializer::new(String::new());
+        let scopes = self.scopes.as_link();
+        for (name, value) in [
+            ("name", self.name),
+            ("expires", self.expiry.as_link()),
+            ("description", self.description),
+            ("scopes", &scopes),
+        ] {
+            if !value.is_empty() {
+                link.append_pair(name, value);
+            }
+        }
+        link.finish()
     }
 
     fn of_link(page: &Page, fields: &'a Fields, choices: &ScopeChoices<'_>) -> Self {
@@ -165,6 +214,18 @@ impl<'a> Form<'a> {
         }
     }
 
+    /// What is wrong with what a link says. What it leaves out is still to be typed.
+    fn errors_of_link(&self, has_expiry: bool) -> Errors {
+        let errors = self.request().err().unwrap_or_default();
+        Errors {
+            form: None,
+            scopes: None,
+            name: errors.name.filter(|_| !self.filled.name.is_empty()),
+            expiry: errors.expiry.filter(|_| has_expiry),
+            description: errors.description,
+        }
+    }
+
     /// The rule that a token breaks with whose name and expiry nothing is wrong.
     pub(super) fn errors_of(&self, error: &PolicyError) -> Errors {
         let text = Some(self.page.t(Text::Refused(error)).into_owned());
@@ -175,6 +236,12 @@ impl<'a> Form<'a> {
             errors.form = text;
         }
         errors
+    }
+
+    /// Whether the user has a token of this name.
+    pub(super) fn is_name_taken(&self) -> bool {
+        let typed = self.filled.name.trim();
+        self.tokens.iter().any(|token| token.name == typed)
     }
 
     pub(super) fn show(&self, status: StatusCode, mut errors: Errors) -> Response {
@@ -191,14 +258,22 @@ impl<'a> Form<'a> {
             let is_none = scopes.as_ref().is_some_and(ScopesField::is_empty);
             is_none.then(|| page.t(Text::NoScopeAllowed).into_owned())
         });
-        if obstacle.is_some() {
-            // It says the same.
-            errors.form = None;
+        if let Some(obstacle) = obstacle {
+            let is_typed = !self.filled.name.is_empty() || !self.filled.description.is_empty();
+            let template = NotCreatablePage {
+                page,
+                obstacle: &obstacle,
+                typed: is_typed.then(|| self.filled.as_link()),
+            };
+            return show(status, &template);
         }
         let max_name_len = settings.token_name_length();
         let max = u32::try_from(TokenRequest::MAX_DESCRIPTION).unwrap_or(u32::MAX);
         let expiry = self.filled.expiry.clone();
-        let expiry = ExpiryField::new(page, expiry, errors.expiry.clone());
+        let mut expiry = ExpiryField::new(page, expiry, errors.expiry.clone());
+        expiry.has_focus = errors.is_at_expiry_first();
+        let names = self.tokens.iter().map(|token| token.name.as_str());
+        let names: Vec<_> = names.take(MAX_NAMES).collect();
         let template = CreatePage {
             page,
             name: self.filled.name,
@@ -207,10 +282,12 @@ impl<'a> Form<'a> {
             expiry,
             sheet: sheet.encode(),
             seen: Seen::new(&self.tokens).encode(),
-            obstacle,
             errors,
             name_hint: page.t(Text::NameHint(max_name_len)).into_owned(),
-            max_name_len,
+            name_counter: Counter::new(page, "pat-name", max_name_len),
+            description_counter: Counter::new(page, "pat-description", max),
+            names: names.join("\n"),
+            is_name_taken: self.is_name_taken(),
             scopes,
         };
         show(status, &template)

@@ -8,7 +8,9 @@ use http::StatusCode;
 use pat_core::search::{Order, RevokedTokens};
 use pat_core::{OwnPage, OwnSearch, Token, TokenId};
 
+use super::done::Done;
 use super::line::{count_of, predecessors, with_live_family};
+use super::revoke::consequence;
 use crate::pages::fields::Fields;
 use crate::pages::page::{Badge, FEW_SCOPES, FORM_TOKEN, Page, ScopeList, Time, show};
 use crate::pages::paging::{self, Column, STATUS};
@@ -32,7 +34,7 @@ struct TokensPage<'a> {
     /// Why none can be created.
     obstacle: Option<String>,
     /// What has just been done.
-    done: Option<String>,
+    done: Done,
     /// That tokens outlive the one with which they were created.
     outlived: Option<String>,
 }
@@ -169,6 +171,7 @@ struct Row {
     is_disabled: bool,
     revoked: Option<RevokedNote>,
     question: String,
+    consequence: String,
     /// Whether the page that asks whether to revoke says or asks more than the dialog does.
     needs_page: bool,
 }
@@ -185,7 +188,7 @@ impl Row {
             badge: page.badge_of(token),
             scopes: page.scopes(token.scopes.as_ref(), FEW_SCOPES),
             created: page.time(token.created_at),
-            last_used: token.last_used_at.map(|at| page.time_ago(at)),
+            last_used: token.last_used_at.map(|at| page.time(at)),
             expires: token.expires_at.map(|at| page.time(at)),
             is_valid,
             is_replaced: is_valid && is_replaced,
@@ -203,6 +206,7 @@ impl Row {
                     .filter(|_| may_owner_read_reason(page, token)),
             }),
             question: page.t(Text::RevokeQuestion(&token.name)).into_owned(),
+            consequence: page.t(consequence(page, token)).into_owned(),
             needs_page: with_family.contains(&token.id)
                 || predecessors(token, tokens).next().is_some(),
         }
@@ -234,10 +238,6 @@ pub(in crate::pages) async fn list(
     let rows = found.tokens.iter();
     let rows = rows.map(|token| Row::new(&page, token, tokens, &with_family));
     let keys = ["name", STATUS, "created", "used", "expires"];
-    let done = DONE
-        .iter()
-        .find(|(name, _)| fields.find(name).is_some())
-        .map(|(_, text)| page.t(*text).into_owned());
     let template = TokensPage {
         tokens: rows.collect(),
         columns: paging::columns(&page, &keys, shown.order, |more| shown.query(more)),
@@ -245,20 +245,12 @@ pub(in crate::pages) async fn list(
         shows_scopes: page.shows_scopes(&found.tokens),
         count: page.t(Text::TokenCount { count, max }).into_owned(),
         obstacle: obstacle(&page, count),
-        done,
+        done: Done::of(&page, &fields).await,
         outlived: outlived(&page, &fields),
         page: &page,
     };
     show(StatusCode::OK, &template)
 }
-
-/// What the address says that was done, as the parameter of the query that says it.
-const DONE: [(&str, Text<'static>); 4] = [
-    ("revoked", Text::Revoked),
-    ("paused", Text::Paused),
-    ("resumed", Text::Resumed),
-    ("changed", Text::Changed),
-];
 
 /// What the address says that a revocation, or a pause, has left.
 pub(in crate::pages) fn outlived(page: &Page, fields: &Fields) -> Option<String> {

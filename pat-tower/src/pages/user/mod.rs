@@ -1,7 +1,9 @@
 //! The pages with one's own tokens.
 
 mod create;
+mod done;
 mod edit;
+mod examples;
 mod expiry;
 mod facts;
 mod form;

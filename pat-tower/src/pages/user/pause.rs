@@ -7,6 +7,7 @@ use http::StatusCode;
 use pat_core::{PolicyError, Token, UpdateError};
 
 use super::create::status;
+use super::done::Change;
 use super::facts::{Facts, own_token};
 use super::form::own_tokens;
 use super::line::{live_descendants, predecessors};
@@ -43,10 +44,13 @@ pub(in crate::pages) async fn pause(
 ) -> Result<Response, Response> {
     let token = own_token(&page, id).await?;
     match page.pats().disable(page.caller(), token.id).await {
-        Ok(updated) => Ok(match updated.live_children {
-            0 => page.go_to("tokens?paused"),
-            count => page.go_to(&format!("tokens?paused&children={count}")),
-        }),
+        Ok(updated) => {
+            let list = Change::Paused.list(token.id);
+            Ok(match updated.live_children {
+                0 => page.go_to(&list),
+                count => page.go_to(&format!("{list}&children={count}")),
+            })
+        }
         Err(UpdateError::Refused(error)) => show_pause(&page, &token, Some(&error)).await,
         Err(error) => Err(page.not_updated(&error)),
     }
@@ -72,7 +76,7 @@ pub(in crate::pages) async fn resume(
 ) -> Result<Response, Response> {
     let token = own_token(&page, id).await?;
     match page.pats().enable(page.caller(), token.id).await {
-        Ok(_) => Ok(page.go_to("tokens?resumed")),
+        Ok(_) => Ok(page.go_to(&Change::Resumed.list(token.id))),
         Err(UpdateError::DisabledByAdministrator) => {
             let (status, text) = (StatusCode::FORBIDDEN, Text::ResumeRefused);
             Ok(show_resume(&page, &token, status, Some(text)))
@@ -83,6 +87,12 @@ pub(in crate::pages) async fn resume(
         }
         Err(error) => Err(page.not_updated(&error)),
     }
+}
+
+/// The first text if the token has expired, and the other one otherwise.
+fn if_expired<'a>(page: &Page, token: &Token, expired: Text<'a>, other: Text<'a>) -> Text<'a> {
+    let is_over = token.expires_at.is_some_and(|end| end <= page.pats().now());
+    if is_over { expired } else { other }
 }
 
 async fn show_pause(
@@ -103,7 +113,14 @@ async fn show_pause(
     let template = PausePage {
         page,
         question: page.t(Text::PauseQuestion(&token.name)).into_owned(),
-        consequence: page.t(Text::PauseConsequence).into_owned(),
+        consequence: page
+            .t(if_expired(
+                page,
+                token,
+                Text::PauseExpired,
+                Text::PauseConsequence,
+            ))
+            .into_owned(),
         notes: notes.map(|note| page.t(note).into_owned()).collect(),
         obstacle: error.map(|error| page.t(Text::Refused(error)).into_owned()),
         facts: Facts::new(page, token),
@@ -121,7 +138,14 @@ fn show_resume(
     let template = PausePage {
         page,
         question: page.t(Text::ResumeQuestion(&token.name)).into_owned(),
-        consequence: page.t(Text::ResumeConsequence).into_owned(),
+        consequence: page
+            .t(if_expired(
+                page,
+                token,
+                Text::ResumeExpired,
+                Text::ResumeConsequence,
+            ))
+            .into_owned(),
         notes: Vec::new(),
         obstacle: obstacle.map(|text| page.t(text).into_owned()),
         facts: Facts::new(page, token),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use askama::Template;
 use axum::Extension;
+use axum::extract::RawQuery;
 use axum::response::{IntoResponse as _, Response};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -114,9 +115,14 @@ struct Errors {
 pub(in crate::pages) async fn replace_form(
     Extension(page): Extension<Page>,
     id: PathId,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, Response> {
     let token = own_token(&page, id).await?;
-    let form = Form::opened(&page, &token);
+    let form = if page.again.is_some() {
+        Form::of_fields(&page, &token, &Fields::of_query(query.as_deref()))
+    } else {
+        Form::opened(&page, &token)
+    };
     Ok(form.show(StatusCode::OK, None, Errors::default()))
 }
 
@@ -152,6 +158,7 @@ pub(in crate::pages) async fn replace(
                 &successor.token,
                 &successor.plain,
                 Some(old),
+                false,
             ))
         }
         Err(error) => Err(form.refused(error)),
@@ -294,12 +301,13 @@ impl<'a> Form<'a> {
         };
         let (page, token) = (self.page, self.token);
         let kept = token.expires_at.filter(|_| token.replaced.is_some());
-        let own = own_lifetime(page, token);
-        let own_days = own.filter(|seconds| seconds % SECONDS_OF_DAY == 0);
-        let own_days = own_days.map(|seconds| seconds / SECONDS_OF_DAY);
-        let own = own.map(|seconds| page.span(seconds));
+        let own_seconds = own_lifetime(page, token);
+        let own = own_seconds.map(|seconds| page.span(seconds));
         let own = own.as_deref().map_or(Text::OwnExpiryNever, Text::OwnExpiry);
         let own = page.t(own).into_owned();
+        let mut expiry =
+            ExpiryField::of_successor(page, self.expiry.clone(), own, own_seconds, errors.expiry);
+        expiry.has_focus = expiry.error.is_some() && errors.overlap.is_none();
         let template = ReplacePage {
             page,
             question: page.t(Text::ReplaceQuestion(&token.name)).into_owned(),
@@ -314,13 +322,7 @@ impl<'a> Form<'a> {
             },
             overlap_error: errors.overlap,
             kept: kept.map(|at| page.time(at)),
-            expiry: ExpiryField::of_successor(
-                page,
-                self.expiry.clone(),
-                own,
-                own_days,
-                errors.expiry,
-            ),
+            expiry,
         };
         show(status, &template)
     }

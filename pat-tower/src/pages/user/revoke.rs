@@ -3,8 +3,9 @@ use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::Family;
+use pat_core::{AccessError, Family, InvalidToken, Token};
 
+use super::done::Change;
 use super::facts::{Facts, own_token};
 use super::form::own_tokens;
 use super::line::{predecessors, with_live_family};
@@ -27,6 +28,7 @@ const FAMILY: &str = "family";
 struct RevokePage<'a> {
     page: &'a Page,
     question: String,
+    consequence: String,
     facts: Facts,
     /// Whether what it replaced is revoked too.
     has_predecessors: bool,
@@ -34,8 +36,9 @@ struct RevokePage<'a> {
     has_successor: bool,
     /// Whether to ask if others of its family are to be revoked too.
     asks_for_family: bool,
-    /// Whether the secret has become known to others, so the family is to be revoked unless the user says no.
-    is_leaked: bool,
+    /// Whether the family is to be revoked unless the user says no: the secret has become known to others, or the
+    /// user has chosen that before.
+    is_family_chosen: bool,
 }
 
 pub(in crate::pages) async fn ask(
@@ -43,16 +46,21 @@ pub(in crate::pages) async fn ask(
     id: PathId,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Response> {
-    let token = own_token(&page, id).await?;
+    let token = own_unrevoked(&page, id).await?;
     let tokens = own_tokens(&page).await?;
-    let is_leaked = Fields::of_query(query.as_deref()).find("leaked").is_some();
+    let fields = Fields::of_query(query.as_deref());
+    let is_leaked = fields.find("leaked").is_some();
+    let is_family_chosen = fields.find(FAMILY).is_some();
     let template = RevokePage {
         question: page.t(Text::RevokeQuestion(&token.name)).into_owned(),
+        consequence: page.t(consequence(&page, &token)).into_owned(),
         facts: Facts::new(&page, &token),
         has_predecessors: predecessors(&token, &tokens).next().is_some(),
         has_successor: token.latest_successor(&tokens).is_some(),
-        asks_for_family: is_leaked || with_live_family(&page, &tokens).contains(&token.id),
-        is_leaked,
+        asks_for_family: is_leaked
+            || is_family_chosen
+            || with_live_family(&page, &tokens).contains(&token.id),
+        is_family_chosen: is_leaked || is_family_chosen,
         page: &page,
     };
     Ok(show(StatusCode::OK, &template))
@@ -63,14 +71,42 @@ pub(in crate::pages) async fn revoke(
     Extension(fields): Extension<Fields>,
     id: PathId,
 ) -> Result<Response, Response> {
-    let token = own_token(&page, id).await?;
+    let token = own_unrevoked(&page, id).await?;
     let family = family(&fields);
     let revoked = page.pats().revoke_with(page.caller(), token.id, family);
-    let revoked = revoked.await.map_err(|error| page.inaccessible(&error))?;
+    let revoked = match revoked.await {
+        Ok(revoked) => revoked,
+        // Another request was faster.
+        Err(AccessError::NotFound) => return Ok(page.go_to(&Change::AlreadyRevoked.list(token.id))),
+        Err(error) => return Err(page.inaccessible(&error)),
+    };
+    let list = Change::Revoked.list(token.id);
     Ok(match revoked.live_children {
-        0 => page.go_to("tokens?revoked"),
-        count => page.go_to(&format!("tokens?revoked&children={count}")),
+        0 => page.go_to(&list),
+        count => page.go_to(&format!("{list}&children={count}")),
     })
+}
+
+/// One's own token; the list, which says so, if it is revoked already.
+async fn own_unrevoked(page: &Page, id: PathId) -> Result<Token, Response> {
+    let PathId(Some(known)) = id else {
+        return Err(page.not_found());
+    };
+    match page.pats().find_even_revoked(page.caller(), known).await {
+        Ok(token) if token.owner == *page.caller().owner() && token.revoked_at.is_some() => {
+            Err(page.go_to(&Change::AlreadyRevoked.list(token.id)))
+        }
+        _ => own_token(page, id).await,
+    }
+}
+
+/// What follows from revoking this token.
+pub(super) fn consequence(page: &Page, token: &Token) -> Text<'static> {
+    match token.validity(page.pats().now()) {
+        Err(InvalidToken::Expired) => Text::RevokeExpired,
+        Err(InvalidToken::Disabled) => Text::RevokePaused,
+        _ => Text::RevokeConsequence,
+    }
 }
 
 /// As the box of the form says.
