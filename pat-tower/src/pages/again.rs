@@ -3,9 +3,9 @@
 //! The values go through the address, from which every form can be filled in anyway: so there is nothing that another
 //! site could gain by sending a form. What the form would do is done only if its user sends it again.
 
-use super::admin::FILTER_NAMES;
+use super::csrf_token::FORM_TOKEN;
 use super::fields::Fields;
-use super::page::FORM_TOKEN;
+use super::filter_names::NAMES as FILTER_NAMES;
 use super::text::Text;
 
 /// The name of the parameter that says why a form is shown again.

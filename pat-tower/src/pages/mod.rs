@@ -115,6 +115,7 @@ mod creations;
 mod csrf_token;
 mod failure;
 mod fields;
+mod filter_names;
 mod guard;
 mod headers;
 mod layout;

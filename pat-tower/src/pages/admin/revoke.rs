@@ -8,8 +8,9 @@ use pat_core::{AdminError, Administration, Token, TokenId, User};
 
 use super::administration;
 use super::filter::{Completed, FilterForm};
+use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, ScopeList, Time, show};
+use crate::pages::page::{Page, ScopeList, Time, show};
 use crate::pages::text::Text;
 use crate::pages::user::family;
 
