@@ -223,6 +223,11 @@ async fn mails_of_every_kind_are_accessible() {
                     excess.as_i64() <= Some(0),
                     "{state} at {width}: {excess} too wide"
                 );
+                take_picture(&browser, &state, width, is_dark).await;
+                // Its rules are about the markup and the colours.
+                if is_dark != (width == 360) {
+                    continue;
+                }
                 let found = browser.accessibility().await;
                 // A mail has no landmarks: programs show it within a page of theirs.
                 let found: Vec<_> = found
@@ -235,7 +240,6 @@ async fn mails_of_every_kind_are_accessible() {
                     found.is_empty(),
                     "{state} at {width}, dark: {is_dark}: {found:#?}"
                 );
-                take_picture(&browser, &state, width, is_dark).await;
             }
         }
     }

@@ -74,7 +74,8 @@ fn without_entities(text: &str) -> String {
 }
 
 /// Words that both languages have, and those of the site, its data and tools.
-const COMMON: [&str; 42] = [
+const COMMON: [&str; 43] = [
+    "admin",
     "administration",
     "administrator",
     "alice",
