@@ -103,6 +103,8 @@ pub(super) async fn changes_are_said_by_name_and_have_the_focus() {
     let server = Server::start().await;
     for name in ["one", "two"] {
         create(&server, "alice", name, 30).await;
+        // The list has the latest first.
+        server.clock.advance(std::time::Duration::from_secs(1));
     }
     let browser = Browser::start(&server.base).await;
     browser.sign_in("alice").await;
