@@ -63,7 +63,7 @@ fn notification(kind: NotificationKind, names: &[&str], language: &str) -> Notif
     let tokens = names.iter().zip(1_i64..).map(|(name, number)| {
         let id = TokenId::new(number).expect("an ID");
         let mut token = NotificationToken::new(id, *name, created_at);
-        token.expires_at = (number < 3).then_some(expires_at + days(number));
+        token.expires_at = Some(expires_at + days(number - 1));
         token.last_used_at = (number == 1).then_some(queued_at - days(20));
         token.scopes = (number == 1).then(|| SCOPES.parse().expect("scopes"));
         token
@@ -91,7 +91,7 @@ fn notification(kind: NotificationKind, names: &[&str], language: &str) -> Notif
 const SCOPES: &str = "read tokens:read";
 const REASON: &str = "The token was found in a public repository.";
 const ONE: &[&str] = &["ci"];
-const SEVERAL: &[&str] = &["ci", "backup of the wiki", "🎉 release bot"];
+const SEVERAL: &[&str] = &["ci", "backup of the wiki", "release bot"];
 
 /// The subject, text and HTML of a mail.
 fn parts(notification: &Notification) -> [String; 3] {
@@ -116,7 +116,7 @@ fn without_data(text: &str) -> String {
     ]);
     let addresses = [
         "https://example.net/tokens/1/replace",
-        "https://example.net/tokens/new?name=",
+        "https://example.net/tokens/new",
         "https://example.net/tokens",
     ];
     let texts = data.copied().chain(addresses);

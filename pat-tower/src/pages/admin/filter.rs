@@ -15,7 +15,7 @@ use crate::pages::page::Page;
 use crate::pages::text::Text;
 
 /// The fields of the filter, in the order of the page.
-const NAMES: [&str; 17] = [
+pub(in crate::pages) const NAMES: [&str; 17] = [
     "name",
     "owner",
     "status",

@@ -16,6 +16,7 @@ use axum::response::Response;
 use pat_core::Administration;
 
 pub(super) use self::export::export;
+pub(super) use self::filter::NAMES as FILTER_NAMES;
 pub(super) use self::identify::{identify, identify_form};
 pub(super) use self::list::list;
 pub(super) use self::notifications::{send_again, undelivered};

@@ -214,7 +214,10 @@ impl<'a> Request<'a> {
             Target::Found => self.form.criteria(page, self.admin).await?,
             Target::Tokens(_) => Vec::new(),
         };
-        let is_leaked = self.fields.find("leaked").is_some();
+        // Or the box was checked in a form that is shown again.
+        let is_leaked = ["leaked", "family"]
+            .into_iter()
+            .any(|name| self.fields.find(name).is_some());
         let settings = page.pats().settings();
         let is_notified =
             settings.mail_notifications_enabled() && settings.notice_revoked_by_admin();
