@@ -473,8 +473,10 @@ mod tests {
         let form = FilterForm::new(Fields::parse(typed.as_bytes()));
         assert_eq!(form.query(&[("order", "")]), "name=a%26b&status=EXPIRED");
         let dates = Fields::parse(b"created_from=2026-01-01&zone=Europe%2FBerlin");
-        let dated = FilterForm::new(dates).query(&[]);
-        assert_eq!(dated, "created_from=2026-01-01&zone=Europe%2FBerlin");
+        assert_eq!(
+            FilterForm::new(dates).query(&[]),
+            "created_from=2026-01-01&zone=Europe%2FBerlin"
+        );
         assert_eq!(
             form.query(&[("sort", "owner")]),
             "name=a%26b&status=EXPIRED&sort=owner"

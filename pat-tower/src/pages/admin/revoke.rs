@@ -92,7 +92,9 @@ pub(in crate::pages) async fn revoke(
     if reason.chars().count() > MAX_REASON_LEN as usize {
         errors.reason = Some(page.t(Text::ReasonTooLong(MAX_REASON_LEN)).into_owned());
     }
-    let expected = request.expected()?;
+    let Some(expected) = request.expected() else {
+        return Err(page.bad_request(StatusCode::BAD_REQUEST));
+    };
     if expected > FEW && typed_number(request.fields.get(TYPED)) != Some(expected) {
         errors.typed = Some(page.t(Text::CountMistyped(expected)).into_owned());
     }
@@ -170,13 +172,10 @@ impl<'a> Request<'a> {
     }
 
     /// How many tokens the form says are to be revoked.
-    fn expected(&self) -> Result<u64, Response> {
+    fn expected(&self) -> Option<u64> {
         match &self.target {
-            Target::Tokens(tokens) => Ok(tokens.len() as u64),
-            Target::Found => {
-                let expected = self.fields.get("expected").parse();
-                expected.map_err(|_| self.page.bad_request(StatusCode::BAD_REQUEST))
-            }
+            Target::Tokens(tokens) => Some(tokens.len() as u64),
+            Target::Found => self.fields.get("expected").parse().ok(),
         }
     }
 
