@@ -1,5 +1,6 @@
 //! The operator's commands, each as a process of the example server, beside others that serve or alone.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -305,15 +306,11 @@ async fn rows_of_a_file_authenticate_on_a_running_server() {
     let example = format.generate().expect("a key");
     for key in &keys {
         let digest = key.digest();
-        let digest: String = digest
-            .as_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        rows += &format!(
-            "{digest},alice,ci,2024-01-01T00:00:00Z,{}\n",
-            example.expose()
-        );
+        for byte in digest.as_bytes() {
+            write!(rows, "{byte:02x}").expect("a string");
+        }
+        let example = example.expose();
+        writeln!(rows, ",alice,ci,2024-01-01T00:00:00Z,{example}").expect("a string");
     }
     std::fs::write(folder.path().join("keys.csv"), &rows).expect("a file");
     let import = [accepted, "import", "keys.csv"];

@@ -33,8 +33,10 @@ fn return_path(answer: &Answer) -> String {
     path.into_owned()
 }
 
-/// Forms with what may be typed into them, and what is seen of it when they are shown again.
-fn filled_forms(id: i64) -> Vec<(String, Vec<(&'static str, String)>, Vec<String>)> {
+/// The path of a form, what may be typed into it, and what is seen of that when the form is shown again.
+type FilledForm = (String, Vec<(&'static str, String)>, Vec<String>);
+
+fn filled_forms(id: i64) -> Vec<FilledForm> {
     let text = |text: &str| text.to_owned();
     vec![
         (

@@ -326,6 +326,7 @@ fn statuses(page: &Answer) -> Vec<&str> {
         .collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of all filters")]
 async fn quick_filters_find_what_they_say() {
     let server = start().await;
     create(&server, "alice", "old", Some(300)).await;

@@ -28,7 +28,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use url::Url;
 
-const HOUR: Duration = Duration::from_secs(60 * 60);
+const HOUR: Duration = Duration::from_hours(1);
 
 pub(super) fn trials() -> Vec<Trial> {
     let mut trials = vec![
