@@ -1306,20 +1306,20 @@ unused-days-wrong = Enter a whole number of days, from 1 to { $max }.
 # The button that shows the list for the entered days.
 show-unused = Show
 
-# How many tokens are unused, of how many live ones.
+# How many tokens are unused, of how many that could be on the list.
 unused-count =
     { $live ->
-        [one] { $count } of { $live } live token
-       *[other] { $count } of { $live } live tokens
+        [one] { $count } of { $live } token
+       *[other] { $count } of { $live } tokens
     }
 
 # The note if these are more than half of the live ones.
-unused-too-many = These are more than half of all live tokens. As long as that is so, none of them is revoked by itself.
+unused-too-many = These are more than half of them. As long as that is so, none of them is revoked by itself.
 
 ## Undelivered mails
 
 # The paragraph below the title: what the list has.
-undelivered-introduction = Mails to owners that could not be delivered and are not tried again by themselves. Mend the cause, then send them again.
+undelivered-introduction = Mails to owners that could not be delivered and are not tried again by themselves. Fix the cause, then send them again.
 
 # The sentence if there are none.
 no-undelivered = Every mail was delivered, or is on its way.

@@ -47,12 +47,21 @@ pub(super) fn every_call_of_the_api_is_in_the_table() {
     assert_eq!(declared, listed);
 }
 
-/// The texts of the source files in a folder.
+/// The texts of the source files below a folder.
 fn sources(folder: &str) -> Vec<String> {
-    let folder = repository().join(folder);
-    let files = std::fs::read_dir(folder).expect("a folder");
-    let texts = files.map(|file| std::fs::read_to_string(file.expect("a file").path()));
-    texts.map(|text| text.expect("a source file")).collect()
+    let mut folders = vec![repository().join(folder)];
+    let mut texts = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                texts.push(std::fs::read_to_string(path).expect("a source file"));
+            }
+        }
+    }
+    texts
 }
 
 /// The blocks of a source that begin so, each with the name of its type.

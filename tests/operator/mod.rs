@@ -7,8 +7,6 @@ mod shutdown;
 use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
-    let mut trials = logs::trials();
-    trials.extend(metrics::trials());
-    trials.extend(shutdown::trials());
-    trials
+    let trials = [logs::trials(), metrics::trials(), shutdown::trials()];
+    trials.into_iter().flatten().collect()
 }

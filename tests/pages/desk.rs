@@ -92,7 +92,7 @@ async fn replace(server: &Server, session: &Session, id: i64) -> String {
         ("expires", "own"),
     ];
     let replaced = answer(session.post(server, &path, &fields)).await;
-    assert_eq!(replaced.status, StatusCode::OK, "{}", replaced.body);
+    assert_eq!(replaced.status, StatusCode::CREATED, "{}", replaced.body);
     shown(&replaced.body)
 }
 

@@ -6,6 +6,7 @@ use pat_harness::{Answer, Server, TOKENS, answer};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::json;
 
+use super::lives::start;
 use super::{ADMIN, Session, form};
 
 /// A request of a browser, for a person to see the answer.
@@ -228,7 +229,12 @@ pub(super) async fn a_link_with_a_mistake_shows_it_at_the_field() {
             "at least one day",
             "name=\"days\" value=\"-5\"",
         ),
-        ("expires=never", "expiry", "duration is required", ""),
+        (
+            "expires=never",
+            "expiry",
+            "never expire are not allowed",
+            "",
+        ),
         (
             "expires=2020-01-01",
             "expiry",
@@ -381,7 +387,7 @@ pub(super) async fn dates_are_read_in_the_zone_that_was_shown() {
 }
 
 pub(super) async fn what_a_page_says_fits_the_status() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let token = server.create("alice").await;
     let alice = Session::start(&server, "alice").await;
     let [revoke, pause, resume] =

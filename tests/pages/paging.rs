@@ -48,8 +48,9 @@ pub(super) async fn create_many(server: &Server, owner: &str, count: usize) {
 /// The names of the tokens in the rows of a list.
 pub(super) fn names(page: &Answer) -> Vec<&str> {
     assert_eq!(page.status, StatusCode::OK, "{}", page.body);
-    let rows = page.body.split("class=\"pat-name\"><bdi>").skip(1);
-    rows.filter_map(|row| row.split('<').next()).collect()
+    let rows = page.body.split("class=\"pat-name\">").skip(1);
+    let names = rows.filter_map(|row| row.split("<bdi>").nth(1)?.split('<').next());
+    names.collect()
 }
 
 /// What the list says above and below the table.
@@ -525,7 +526,7 @@ async fn administrators_pause_and_resume_tokens() {
                 .contains("<input type=\"hidden\" name=\"name\" value=\"c\">")
         );
         let answered = answer(admin.post(&server, &path(action), &[("name", "c")])).await;
-        let target = format!("../../../admin/tokens?name=c&{done}=1");
+        let target = format!("../../../admin/tokens?name=c&{done}={}", token.id);
         assert_eq!(answered.header("location"), Some(&*target));
         assert_eq!(server.try_token(&token.raw).await, status);
         if action == "pause" {

@@ -73,7 +73,7 @@ impl<R: BufRead> Rows<R> {
         if format == RowFormat::Jsonl {
             return Ok(Self::Json((1..).zip(input.lines())));
         }
-        let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(input);
+        let mut reader = csv::ReaderBuilder::new().flexible(true).from_reader(input);
         let header = reader.headers().map_err(|error| error.to_string())?;
         let header: csv::StringRecord = header
             .iter()
@@ -101,6 +101,14 @@ impl<R: BufRead> Rows<R> {
                 let others = header.iter().filter(|name| *name != REASON);
                 Some(others.chain([REASON]).collect())
             }
+            Self::Json(_) => None,
+        }
+    }
+
+    /// Returns the index of the column with the reason, in a file of refused rows.
+    pub(super) fn reason_at(&self) -> Option<usize> {
+        match self {
+            Self::Csv { header, .. } => header.iter().position(|name| name == REASON),
             Self::Json(_) => None,
         }
     }
@@ -143,6 +151,13 @@ fn fields_of(
     header: &csv::StringRecord,
     record: &csv::StringRecord,
 ) -> Result<Map<String, Value>, String> {
+    if record.len() != header.len() {
+        return Err(format!(
+            "the row has {} cells, and the header {}",
+            record.len(),
+            header.len()
+        ));
+    }
     let mut fields = Map::new();
     for (name, cell) in header.iter().zip(record) {
         let value = match (name, cell) {
@@ -245,7 +260,7 @@ pub(super) struct Refused<W: Write> {
 }
 
 enum Writer<W: Write> {
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Json(W),
 }
 
@@ -258,9 +273,9 @@ impl<W: Write> Refused<W> {
         let format = match header {
             None => Writer::Json(output),
             Some(header) => {
-                let mut writer = csv::Writer::from_writer(output);
+                let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(output);
                 writer.write_record(&header)?;
-                Writer::Csv(writer)
+                Writer::Csv(Box::new(writer))
             }
         };
         Ok(Self { format, reason_at })
@@ -292,16 +307,6 @@ impl<W: Write> Refused<W> {
         match &mut self.format {
             Writer::Csv(writer) => writer.flush(),
             Writer::Json(writer) => writer.flush(),
-        }
-    }
-}
-
-impl<R: BufRead> Rows<R> {
-    /// Returns the index of the column with the reason, in a file of refused rows.
-    pub(super) fn reason_at(&self) -> Option<usize> {
-        match self {
-            Self::Csv { header, .. } => header.iter().position(|name| name == REASON),
-            Self::Json(_) => None,
         }
     }
 }

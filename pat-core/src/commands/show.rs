@@ -11,7 +11,7 @@ use crate::scope::Scopes;
 use crate::search::{Sort, SortKey};
 use crate::service::Pats;
 use crate::text::{breaks_line, is_bidi_control};
-use crate::token::{DateText, Token, TokenStatus};
+use crate::token::{DateText, Owner, Token, TokenId, TokenStatus};
 
 /// How a command shows its result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
@@ -133,15 +133,15 @@ impl<'a> TokenJson<'a> {
             scopes: token.scopes.as_ref(),
             description: token.description.as_deref(),
             hint: token.hint.as_deref(),
-            parent: token.parent.map(|id| id.get()),
+            parent: token.parent.map(TokenId::get),
             rotated_from: token
                 .line
                 .and_then(|line| line.rotated_from)
-                .map(|id| id.get()),
+                .map(TokenId::get),
             imported_at: token.imported_at.map(date),
             disabled_at: token.disabled.as_ref().map(|disabled| date(disabled.at)),
             revoked_at: token.revoked_at.map(date),
-            revoked_by: token.revoked_by.as_ref().map(|owner| owner.as_str()),
+            revoked_by: token.revoked_by.as_ref().map(Owner::as_str),
             revoke_reason: token.revoke_reason.as_deref(),
         }
     }
@@ -172,7 +172,7 @@ pub(super) fn cells(pats: &Pats, token: &Token) -> [String; 7] {
 
 /// Returns what is known of one token, a line for each fact.
 pub(super) fn facts(pats: &Pats, token: &Token) -> Vec<[String; 2]> {
-    let revoked_by = token.revoked_by.as_ref().map(|by| by.as_str());
+    let revoked_by = token.revoked_by.as_ref().map(Owner::as_str);
     let scopes = token.scopes.as_ref().map(Scopes::as_str);
     let facts = [
         ("ID", Some(token.id.to_string())),

@@ -492,7 +492,8 @@ async fn rows_are_imported_once_and_refused_ones_can_be_corrected() {
          bob,{},four,2024-01-01T00:00:00Z,,\n\
          bob,{},,2024-01-01T00:00:00Z,,*\n\
          bob,{},six,yesterday,,*\n\
-         bob,{},seven,2024-01-01T00:00:00Z,2024-01-02T00:00:00Z,*\n",
+         bob,{},seven,2024-01-01T00:00:00Z,2024-01-02T00:00:00Z,*\n\
+         bob,x\n",
         digest(1),
         digest(2),
         digest(4),
@@ -502,14 +503,14 @@ async fn rows_are_imported_once_and_refused_ones_can_be_corrected() {
     );
     std::fs::write(&path, rows).expect("a file");
     let checked = import(&fixture, &path, &["--check"]).await;
-    assert_eq!(checked.out, "7 rows: 4 cannot be read; none was imported\n");
+    assert_eq!(checked.out, "8 rows: 5 cannot be read; none was imported\n");
     assert!(!checked.err.contains("secret"), "{checked:?}");
     let refused_text = refused.to_str().expect("text");
     let run = import(&fixture, &path, &["--refused", refused_text]).await;
     assert!(run.is(Exit::LookAfter) && run.err.is_empty(), "{run:?}");
     assert_eq!(
         run.out,
-        "7 rows: 2 imported, 0 skipped as present, 5 refused\n"
+        "8 rows: 2 imported, 0 skipped as present, 6 refused\n"
     );
     let listed = std::fs::read_to_string(&refused).expect("a file");
     let lines: Vec<_> = listed.lines().collect();
@@ -523,12 +524,13 @@ async fn rows_are_imported_once_and_refused_ones_can_be_corrected() {
         "name is missing",
         "yesterday",
         "the token has expired",
+        "the row has 2 cells, and the header 6",
     ]) {
         assert!(line.contains(reason), "{reason} in {line}");
     }
     let again = import(&fixture, &path, &[]).await;
     assert!(
-        again.out.starts_with("7 rows: 0 imported, 2 skipped"),
+        again.out.starts_with("8 rows: 0 imported, 2 skipped"),
         "{again:?}"
     );
     assert!(again.err.starts_with("line 4: sha256"), "{again:?}");

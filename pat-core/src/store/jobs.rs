@@ -255,8 +255,9 @@ pub trait JobStore: Debug + Send + Sync {
     /// [`LONGEST_DELAY`](super::LONGEST_DELAY) later becomes due now.
     ///
     /// The store corrects nothing while its clock is more than [`CLOCK_TOLERANCE`] behind its mark, since the
-    /// clock may then be the wrong one. `lease` is the lease of the job that the caller runs: [`Job::Prune`]
-    /// and [`Job::ExpiryCheck`] begin with this call. `now` is the time of this machine's clock, for a store
+    /// clock may then be the wrong one. `lease` is the lease of the job that the caller runs:
+    /// [`Job::Prune`](super::Job::Prune) and [`Job::ExpiryCheck`](super::Job::ExpiryCheck) begin with this call.
+    /// `now` is the time of this machine's clock, for a store
     /// without a clock of its own. The default implementation corrects nothing and returns 0.
     ///
     /// # Errors

@@ -36,9 +36,6 @@ pub(super) struct Page {
     administration: Arc<Result<Administration<'static>, AdminError>>,
 }
 
-/// The name of the field that holds the token of a form.
-pub(super) const FORM_TOKEN: &str = "form_token";
-
 /// How many scopes of a token a list shows at most, before it is asked for the others.
 pub(super) const FEW_SCOPES: usize = 4;
 /// The same for a page about one token.

@@ -156,8 +156,8 @@ async fn find_and_revoke(server: &Server, browser: &Browser, old: &NewToken, new
     assert!(browser.is_checked("[name=family]").await);
     browser.follow("main form .pat-danger").await;
     assert!(
-        browser.text(".pat-good").await.contains("23"),
-        "the line and the valid children"
+        browser.text(".pat-good").await.contains("24"),
+        "the line and the children"
     );
     assert_eq!(server.try_token(&old.raw).await, StatusCode::UNAUTHORIZED);
     browser.go(&format!("/admin/tokens/{new}")).await;

@@ -123,8 +123,9 @@ pub(super) async fn administrators_filter_by_scope() {
         let path = format!("/admin/tokens?{query}");
         let page = host.get("alice", &path).await;
         assert_eq!(page.status, StatusCode::OK);
-        let rows = page.html.split("class=\"pat-name\"><bdi>").skip(1);
-        let names: Vec<_> = rows.filter_map(|row| row.split('<').next()).collect();
+        let rows = page.html.split("class=\"pat-name\">").skip(1);
+        let names = rows.filter_map(|row| row.split("<bdi>").nth(1)?.split('<').next());
+        let names: Vec<_> = names.collect();
         assert_eq!(names.join(" "), found, "{query}");
         let (_, select) = page
             .html

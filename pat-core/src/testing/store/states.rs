@@ -20,6 +20,10 @@ const NOW: i64 = 48 * HOUR;
 const ABSENCE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a token allows.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a column of the table"
+)]
 #[derive(Debug, PartialEq, Eq)]
 struct Rights {
     authenticates: bool,

@@ -11,46 +11,12 @@ use pat_core::{Administration, Owner, TokenStatus, User};
 
 use super::owners::known_as;
 use crate::pages::fields::Fields;
+use crate::pages::filter_names::{
+    EXPIRING, LONGER_THAN, NAMES, OWNER_STATE, QUICK_NAMES, REVOKED_WITHIN, UNUSED, VALID, ZONE,
+};
 use crate::pages::page::Page;
 use crate::pages::text::Text;
 
-/// The fields of the filter, in the order of the page.
-const NAMES: [&str; 17] = [
-    "name",
-    "owner",
-    "status",
-    "created_from",
-    "created_to",
-    "used_from",
-    "used_to",
-    "expires_from",
-    "expires_to",
-    "scope",
-    UNUSED,
-    EXPIRING,
-    OWNER_STATE,
-    VALID,
-    REVOKED_WITHIN,
-    LONGER_THAN,
-    ZONE,
-];
-const UNUSED: &str = "unused";
-const EXPIRING: &str = "expiring";
-const OWNER_STATE: &str = "owner_state";
-const VALID: &str = "valid";
-const REVOKED_WITHIN: &str = "revoked_within";
-const LONGER_THAN: &str = "longer_than";
-/// The fields that links set ([`Quick`]), and no field of the form.
-pub(super) const QUICK_NAMES: [&str; 6] = [
-    UNUSED,
-    EXPIRING,
-    OWNER_STATE,
-    VALID,
-    REVOKED_WITHIN,
-    LONGER_THAN,
-];
-/// The name of the field with the time zone of the dates, which says nothing without any.
-const ZONE: &str = "zone";
 /// What the field for the scope says to find unrestricted tokens; no scope has this name.
 pub(super) const UNRESTRICTED: &str = "*";
 /// How many users a part of a name may stand for.

@@ -12,9 +12,10 @@ use pat_core::{
 };
 
 use super::administration;
-use super::filter::{FieldError, FilterForm, QUICK_NAMES, Quick, UNRESTRICTED};
+use super::filter::{FieldError, FilterForm, Quick, UNRESTRICTED};
 use super::revoke::MAX_SELECTED;
 use crate::pages::fields::Fields;
+use crate::pages::filter_names::QUICK_NAMES;
 use crate::pages::headers::connecting;
 use crate::pages::page::{Badge, FEW_SCOPES, Page, ScopeList, Time, show};
 use crate::pages::paging::{self, Column, PagePosition, STATUS};

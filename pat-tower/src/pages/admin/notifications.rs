@@ -10,8 +10,9 @@ use pat_core::notification::NotificationId;
 use pat_core::store::DeadNotification;
 
 use super::administration;
+use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, Time, show};
+use crate::pages::page::{Page, Time, show};
 use crate::pages::text::Text;
 
 /// How many dead letters the page shows.
@@ -95,10 +96,10 @@ pub(in crate::pages) async fn undelivered(
 /// Queues a dead letter again.
 pub(in crate::pages) async fn send_again(
     Extension(page): Extension<Page>,
-    id: Option<Path<i64>>,
+    Path(id): Path<String>,
 ) -> Result<Response, Response> {
     administration(&page)?;
-    let id = id.and_then(|Path(id)| NotificationId::new(id));
+    let id = id.parse().ok().and_then(NotificationId::new);
     let id = id.ok_or_else(|| page.not_found())?;
     let queued = page.pats().requeue_notification(id).await;
     let is_queued = queued.map_err(|error| page.unavailable(&error.into()))?;

@@ -8,8 +8,9 @@ use pat_core::{AdminError, Administration, Token, TokenId, User};
 
 use super::administration;
 use super::filter::{Completed, FilterForm};
+use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, ScopeList, Time, show};
+use crate::pages::page::{Page, ScopeList, Time, show};
 use crate::pages::text::Text;
 use crate::pages::user::family;
 
@@ -214,7 +215,10 @@ impl<'a> Request<'a> {
             Target::Found => self.form.criteria(page, self.admin).await?,
             Target::Tokens(_) => Vec::new(),
         };
-        let is_leaked = self.fields.find("leaked").is_some();
+        // Or the box was checked in a form that is shown again.
+        let is_leaked = ["leaked", "family"]
+            .into_iter()
+            .any(|name| self.fields.find(name).is_some());
         let settings = page.pats().settings();
         let is_notified =
             settings.mail_notifications_enabled() && settings.notice_revoked_by_admin();
