@@ -1,5 +1,7 @@
 //! The mails of every kind: in two languages, on every screen, and through a real server.
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::extract::Path;
 use axum::response::Html;
@@ -37,7 +39,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const GERMAN: &str = include_str!("../../examples/messages/de.ftl");
 
-fn composer() -> Composer {
+/// Building it renders every template in every language.
+static COMPOSER: LazyLock<Composer> = LazyLock::new(|| {
     let german = Messages::from_ftl("de", GERMAN).expect("the German messages");
     let arabic = Messages::from_ftl("ar", "mail-greeting = مرحبا { $name }،").expect("messages");
     let builder = Composer::builder("Example <noreply@example.net>")
@@ -46,6 +49,10 @@ fn composer() -> Composer {
         .creation_page("/tokens/new?name={name}")
         .replacement_page("/tokens/{id}/replace");
     builder.build().expect("a composer")
+});
+
+fn composer() -> Composer {
+    COMPOSER.clone()
 }
 
 /// A notification of this kind about tokens with these names, to a recipient with this language.
