@@ -201,7 +201,7 @@ pub(super) async fn no_word_of_the_english_pages_is_on_a_german_page() {
 
     // A token is created, and its form sent again.
     let fields = Opened::new(&alice.get(&server, "/tokens/new").await.body, "ci");
-    let other = Opened::new(&alice.get(&server, "/tokens/new").await.body, "ci");
+    let other = Opened::new(&alice.get(&server, "/tokens/new").await.body, "cd");
     for status in [StatusCode::CREATED, StatusCode::CONFLICT] {
         let english = answer(alice.post(&server, "/tokens/new", &fields.pairs())).await;
         let request = alice.post(&server, "/tokens/new", &other.pairs());
