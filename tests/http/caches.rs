@@ -166,7 +166,12 @@ async fn assets_are_the_same_for_every_user() {
         .filter(|part| part.contains("tokens/assets/"))
         .map(|part| part.trim_start_matches("../").trim_start_matches('/'))
         .collect();
-    assert_eq!(paths.len(), 2, "a style sheet and a script: {}", page.body);
+    assert_eq!(
+        paths.len(),
+        3,
+        "a style sheet, a script and an icon: {}",
+        page.body
+    );
     for path in paths {
         for (round, expected) in ["MISS", "HIT"].into_iter().enumerate() {
             let request = client().get(format!("{}/{path}", nginx.base));

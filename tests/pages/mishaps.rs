@@ -413,7 +413,7 @@ pub(super) async fn what_a_page_says_fits_the_status() {
     assert_eq!(done.status, StatusCode::SEE_OTHER, "{}", done.body);
     says(&revoke, paused).await;
     says("/tokens", paused).await;
-    server.advance(Duration::from_hours(24 * 40)).await;
+    server.advance(Duration::from_hours(24 * 100)).await;
     let alice = Session::start(&server, "alice").await;
     let page = alice.get(&server, &resume).await.body;
     assert!(page.contains("so it stays refused"), "{page}");

@@ -335,6 +335,7 @@ async fn quick_filters_find_what_they_say() {
     create(&server, "alice", "expired", Some(10)).await;
     server.clock.advance(100 * DAY);
     create(&server, "bob", "short", Some(20)).await;
+    server.clock.advance(std::time::Duration::from_secs(1));
     let request = TokenRequest::new("plain", Some(300));
     let created = server
         .pats

@@ -210,15 +210,15 @@ pub(super) async fn the_event_of_a_creation_has_the_scopes() {
     ];
     assert_eq!(found, expected);
     assert!(
-        lines[3].ends_with(r#","scopes":["read","write"]}"#),
+        lines[3].ends_with(r#","scopes":["read","write"],"tokenName":"write read"}"#),
         "{}",
         lines[3]
     );
-    // That of an unrestricted token is as it was before there were scopes.
+    // That of an unrestricted token has no member about scopes.
     let json: Value = serde_json::from_str(lines[0]).expect("JSON");
     let (id, token) = (&json["id"], &json["tokenId"]);
     let unrestricted = format!(
-        r#"{{"seq":1,"id":{id},"at":"2026-02-26T22:42:21.247+00:00","event":"created","tokenId":{token},"userKey":"alice"}}"#
+        r#"{{"seq":1,"id":{id},"at":"2026-02-26T22:42:21.247+00:00","event":"created","tokenId":{token},"userKey":"alice","tokenName":"all"}}"#
     );
     assert_eq!(lines[0], unrestricted);
 }
@@ -235,7 +235,7 @@ pub(super) fn the_log_of_a_creation_has_the_scopes() {
     let log = log.text();
     let created = log.lines().filter(|line| line.contains("token created"));
     let scopes: Vec<_> = created
-        .map(|line| Some(line.split_once("scopes=")?.1))
+        .map(|line| Some(line.split_once("scopes=")?.1.split_once(" token.name=")?.0))
         .collect();
     let expected = [
         None,

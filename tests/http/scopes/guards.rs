@@ -75,7 +75,6 @@ const REQUESTS: [(&str, &str, Option<&str>); 70] = [
     ("GET", "/pages/admin/tokens/999/resume", ADMIN),
     ("POST", "/pages/admin/tokens/999/resume", ADMIN),
     ("GET", "/pages/admin", ADMIN),
-    ("GET", "/pages/admin/", ADMIN),
     ("HEAD", "/pages/admin", ADMIN),
     ("GET", "/pages/admin/identify", ADMIN),
     ("POST", "/pages/admin/identify", ADMIN),

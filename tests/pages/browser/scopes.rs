@@ -1,6 +1,7 @@
 //! Scopes in a browser.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::{Extension, Router};
 use pat_core::scope::ScopeCatalog;
@@ -19,15 +20,17 @@ use crate::pages::scopes::catalog;
 struct Host {
     base: String,
     pats: Pats,
+    clock: Arc<TestClock>,
 }
 
 impl Host {
     async fn start(catalog: ScopeCatalog, settings: SettingsBuilder) -> Self {
         let users = TestDirectory::default();
         let alice = Caller::cookie_authenticated(users.add_administrator("alice"));
+        let clock = Arc::<TestClock>::default();
         let pats = Pats::builder(Arc::new(MemoryStore::default()))
             .users(Arc::new(users))
-            .clock(Arc::new(TestClock::default()))
+            .clock(clock.clone())
             .settings(settings.build().expect("settings"))
             .scopes(catalog)
             .build();
@@ -36,7 +39,7 @@ impl Host {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         tokio::spawn(async { axum::serve(listener, app).await });
-        Self { base, pats }
+        Self { base, pats, clock }
     }
 
     /// The scopes of the token with this name.
@@ -104,6 +107,8 @@ pub(super) async fn scopes_are_chosen() {
     assert!(browser.text("#pat-name-error").await.contains("a name"));
     assert_eq!(checked(&browser).await, "write* read* own");
     browser.fill("#pat-name", "second").await;
+    // The list has the latest token first.
+    host.clock.advance(Duration::from_secs(1));
     browser.follow("main button.pat-primary").await;
     assert_eq!(host.scopes_of("second").await.as_deref(), Some("own"));
     browser.go("/tokens/new?name=third&scopes=gone").await;
@@ -117,6 +122,7 @@ pub(super) async fn scopes_are_chosen() {
     let focused = "return document.activeElement.value";
     assert_eq!(browser.run(focused).await, "scopes");
     browser.click(&format!("{BOX}write]")).await;
+    host.clock.advance(Duration::from_secs(1));
     browser.follow("main button.pat-primary").await;
     assert_eq!(host.scopes_of("third").await.as_deref(), Some("write"));
 
