@@ -1,5 +1,6 @@
 //! The operator's commands, each as a process of the example server, beside others that serve or alone.
 
+use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Stdio;
@@ -305,15 +306,11 @@ async fn rows_of_a_file_authenticate_on_a_running_server() {
     let example = format.generate().expect("a key");
     for key in &keys {
         let digest = key.digest();
-        let digest: String = digest
-            .as_bytes()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        rows += &format!(
-            "{digest},alice,ci,2024-01-01T00:00:00Z,{}\n",
-            example.expose()
-        );
+        for byte in digest.as_bytes() {
+            write!(rows, "{byte:02x}").expect("a string");
+        }
+        let example = example.expose();
+        writeln!(rows, ",alice,ci,2024-01-01T00:00:00Z,{example}").expect("a string");
     }
     std::fs::write(folder.path().join("keys.csv"), &rows).expect("a file");
     let import = [accepted, "import", "keys.csv"];
@@ -562,8 +559,9 @@ async fn the_doctor_knows_the_database(database: AnyDatabase) {
         "{healthy:#?}"
     );
     let server = Process::start(folder.path(), &["--database-url", &url]);
-    // Its report.
-    while database.number("SELECT COUNT(*) FROM pat_node").await == 0 {
+    // Its report, with which the database has a mark.
+    let reported = "SELECT COUNT(*) FROM pat_clock, pat_node WHERE mark > 0 AND pat_node.id >= 0";
+    while database.number(reported).await == 0 {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     assert!(of(&findings(0), "servers", "ok").contains("1 running"));

@@ -138,6 +138,7 @@ impl SendError {
 }
 
 /// `{"at": "2026-02-26T22:42:21.247Z", "event": "created", "token": 7, …}`.
+#[expect(clippy::too_many_lines, reason = "a list of all kinds")]
 fn to_json(event: &Event) -> Value {
     let mut json = match &event.kind {
         EventKind::Created {

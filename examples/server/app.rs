@@ -22,7 +22,7 @@ use pat_tower::proxy_probe;
 use pat_tower::scope::ScopedRouter;
 use pat_tower::{ClientAddressLayer, PatLayer, TowerSessions, TrustedProxies};
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceBuilder;
 use tower_http::ServiceBuilderExt as _;
@@ -489,15 +489,24 @@ pub struct Stop {
     pub is_urgent: bool,
 }
 
-/// Ends when a service manager asks the process to stop, or a person at its terminal does.
-pub(crate) async fn terminated() -> Stop {
-    let interrupted = tokio::signal::ctrl_c();
-    let is_urgent = match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = terminate.recv() => false,
-            _ = interrupted => true,
-        },
-        Err(_) => interrupted.await.is_ok(),
-    };
-    Stop { is_urgent }
+/// Ends when a service manager asks the process to stop, or a person at its terminal does: from this call on, not
+/// only once the future is awaited.
+pub(crate) fn terminated() -> impl Future<Output = Stop> {
+    let signals = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
+    async {
+        let [mut terminate, mut interrupt] = signals.map(Result::ok);
+        let is_urgent = tokio::select! {
+            () = received(&mut terminate) => false,
+            () = received(&mut interrupt) => true,
+        };
+        Stop { is_urgent }
+    }
+}
+
+/// Ends when the signal comes; never, if the process cannot listen to it.
+async fn received(signal: &mut Option<Signal>) {
+    match signal {
+        Some(signal) => drop(signal.recv().await),
+        None => std::future::pending().await,
+    }
 }

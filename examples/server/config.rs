@@ -383,6 +383,9 @@ fn properties_help() -> String {
 fn clap_error(error: &clap::Error) -> ParseError {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ParseError::Help(error.to_string()),
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            ParseError::Invalid("a subcommand is missing; see --help".to_owned())
+        }
         _ => {
             if let Some(option) = misplaced(error) {
                 return ParseError::Invalid(format!(

@@ -75,8 +75,9 @@ async fn run(mut config: Config, parts: Parts) -> Result<End, StartError> {
     let listener = app::listen(&mut config).await?;
     let address = config.listen;
     let app = app_of(config, parts).await?;
+    let stopped = app::terminated();
     app::greet(address);
-    Ok(app.serve(listener, app::terminated()).await)
+    Ok(app.serve(listener, stopped).await)
 }
 
 fn fail(line: &str) -> ExitCode {

@@ -23,10 +23,10 @@ pub(crate) struct Gauges {
 
 #[cfg(not(feature = "metrics"))]
 mod off {
-    use super::Gauges;
     use crate::clock::Moment;
     use crate::error::AuthError;
     use crate::event::EventKind;
+    use crate::metrics::Gauges;
     use crate::store::Outbox;
     use crate::token::TokenStatus;
 
@@ -68,10 +68,10 @@ mod on {
         gauge, histogram,
     };
 
-    use super::Gauges;
     use crate::clock::Moment;
     use crate::error::AuthError;
     use crate::event::EventKind;
+    use crate::metrics::Gauges;
     use crate::notification::NotificationKind;
     use crate::store::{Outbox, RevokedToken, SCHEMA_VERSION};
     use crate::token::{Owner, TokenStatus};

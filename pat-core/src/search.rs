@@ -477,7 +477,7 @@ impl Order {
     pub(crate) fn sort(self, tokens: &mut [Token], status: impl Fn(&Token) -> TokenStatus) {
         match self {
             Self::By(sort) => {
-                tokens.sort_by_cached_key(|token| Sorted(sort, sort.position_of(token)))
+                tokens.sort_by_cached_key(|token| Sorted(sort, sort.position_of(token)));
             }
             Self::ByStatus { is_descending } => tokens.sort_by_cached_key(|token| {
                 let status = status(token);

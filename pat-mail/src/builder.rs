@@ -79,7 +79,7 @@ impl ComposerBuilder {
     }
 
     /// Sets the path of the form for a new token, such as `/profile/tokens/new?name={name}`, where `{name}` stands
-    /// for the name of the token that the mail is about. Mails about tokens that have expired, or were revoked because
+    /// for the name of the token that the mail is about; a mail about several tokens links to the form without the query. Mails about tokens that have expired, or were revoked because
     /// they were not used, then link to this page instead of the [token page](Self::token_page), below the same base
     /// URL. By default there is no such page.
     #[must_use]

@@ -140,12 +140,13 @@ impl Context {
     }
 }
 
-/// Returns the address of the creation form, filled in with the name of the token if there is one only.
+/// Returns the address of the creation form: filled in if the mail is about one token, else without a query.
 fn creation(page: &str, notification: &Notification) -> String {
-    let name = match notification.tokens.as_slice() {
-        [token] => text::one_line(&token.name),
-        _ => String::new(),
+    let [token] = notification.tokens.as_slice() else {
+        let path = page.split_once('?').map_or(page, |(path, _)| path);
+        return path.replace(TOKEN_NAME, "");
     };
+    let name = text::one_line(&token.name);
     let name: String = form_urlencoded::byte_serialize(name.as_bytes()).collect();
     page.replace(TOKEN_NAME, &name)
 }

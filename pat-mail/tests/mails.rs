@@ -258,11 +258,7 @@ fn the_button_leads_to_where_the_owner_acts() {
     let builder = builder.replacement_page("/tokens/{id}/replace");
     let composer = builder.build().unwrap();
     let all = ("Review your tokens", "/tokens", "Your tokens: ");
-    let create = (
-        "Create a new token",
-        "/tokens/new?name=",
-        "Create a new one: ",
-    );
+    let create = ("Create a new token", "/tokens/new", "Create a new one: ");
     for kind in NotificationKind::ALL {
         for names in [&["ci & cd"][..], &["ci", "bot"]] {
             let (button, page, line) = match (kind, names) {

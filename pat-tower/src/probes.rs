@@ -100,9 +100,8 @@ async fn readyz(State(probes): State<Probes>, RawQuery(query): RawQuery) -> Resp
         .checks()
         .iter()
         .filter(|check| check.status() == Status::Failed);
-    let failed: String = failed
-        .map(|check| format!("{}: {}\n", check.part(), check.message()))
-        .collect();
+    let failed = failed.map(|check| format!("{}: {}\n", check.part(), check.message()));
+    let failed = failed.collect::<Vec<_>>().concat();
     text(status, if is_ready { "ok\n".to_owned() } else { failed })
 }
 

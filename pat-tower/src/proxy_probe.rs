@@ -31,6 +31,7 @@ use std::fmt;
 use std::pin::Pin;
 
 use http::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST};
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::{BodyExt as _, Limited};
@@ -90,7 +91,7 @@ where
     let headers = &head.headers;
     let host = headers.get(HOST).and_then(|host| host.to_str().ok());
     // HTTP/2 has no such header.
-    let host = host.or_else(|| head.uri.authority().map(|authority| authority.as_str()));
+    let host = host.or_else(|| head.uri.authority().map(Authority::as_str));
     let arrived = Arrived {
         authorization: compare(headers, AUTHORIZATION.as_str(), CREDENTIALS),
         cookie: compare(headers, COOKIE.as_str(), COOKIES),
@@ -241,7 +242,7 @@ fn of_address(arrived: &Arrived, url: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let sent = url.parse::<http::Uri>().ok();
     let sent = sent.as_ref().and_then(|url| url.authority());
-    let sent = sent.map(|authority| authority.as_str());
+    let sent = sent.map(Authority::as_str);
     if arrived.host.as_deref() != sent {
         let host = arrived.host.as_deref().unwrap_or("nothing");
         findings.push(Finding::warning(
@@ -300,7 +301,8 @@ mod tests {
 
     #[tokio::test]
     async fn what_a_proxy_changes_is_found() {
-        let cases: [(fn(&mut Request<String>), Level, &str); 9] = [
+        type Case = (fn(&mut Request<String>), Level, &'static str);
+        let cases: [Case; 9] = [
             (
                 |request| drop(request.headers_mut().remove(AUTHORIZATION)),
                 Level::Failed,
@@ -308,11 +310,8 @@ mod tests {
             ),
             (
                 |request| {
-                    drop(
-                        request
-                            .headers_mut()
-                            .insert(AUTHORIZATION, "Basic x".parse().unwrap()),
-                    )
+                    let basic = HeaderValue::from_static("Basic x");
+                    request.headers_mut().insert(AUTHORIZATION, basic);
                 },
                 Level::Failed,
                 "Authorization is changed",
@@ -332,11 +331,8 @@ mod tests {
             ),
             (
                 |request| {
-                    drop(
-                        request
-                            .headers_mut()
-                            .insert(HOST, "pat.example.com".parse().unwrap()),
-                    )
+                    let name = HeaderValue::from_static("pat.example.com");
+                    request.headers_mut().insert(HOST, name);
                 },
                 Level::Warning,
                 "Host arrives as pat.example.com",

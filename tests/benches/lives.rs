@@ -226,7 +226,6 @@ async fn look_up(store: &AnyStore, turn: usize, reads_owner: bool) -> f64 {
     micros(begun, LOOKUPS)
 }
 
-#[expect(clippy::disallowed_methods, reason = "a benchmark takes the time")]
 fn micros(begun: Instant, count: usize) -> f64 {
     #[expect(clippy::cast_precision_loss, reason = "they are few")]
     let count = count as f64;

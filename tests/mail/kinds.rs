@@ -1,5 +1,7 @@
 //! The mails of every kind: in two languages, on every screen, and through a real server.
 
+use std::sync::LazyLock;
+
 use axum::Router;
 use axum::extract::Path;
 use axum::response::Html;
@@ -37,7 +39,8 @@ pub(crate) fn trials() -> Vec<Trial> {
 
 const GERMAN: &str = include_str!("../../examples/messages/de.ftl");
 
-fn composer() -> Composer {
+/// Building it renders every template in every language.
+static COMPOSER: LazyLock<Composer> = LazyLock::new(|| {
     let german = Messages::from_ftl("de", GERMAN).expect("the German messages");
     let arabic = Messages::from_ftl("ar", "mail-greeting = مرحبا { $name }،").expect("messages");
     let builder = Composer::builder("Example <noreply@example.net>")
@@ -46,6 +49,10 @@ fn composer() -> Composer {
         .creation_page("/tokens/new?name={name}")
         .replacement_page("/tokens/{id}/replace");
     builder.build().expect("a composer")
+});
+
+fn composer() -> Composer {
+    COMPOSER.clone()
 }
 
 /// A notification of this kind about tokens with these names, to a recipient with this language.
@@ -63,7 +70,7 @@ fn notification(kind: NotificationKind, names: &[&str], language: &str) -> Notif
     let tokens = names.iter().zip(1_i64..).map(|(name, number)| {
         let id = TokenId::new(number).expect("an ID");
         let mut token = NotificationToken::new(id, *name, created_at);
-        token.expires_at = (number < 3).then_some(expires_at + days(number));
+        token.expires_at = Some(expires_at + days(number - 1));
         token.last_used_at = (number == 1).then_some(queued_at - days(20));
         token.scopes = (number == 1).then(|| SCOPES.parse().expect("scopes"));
         token
@@ -91,7 +98,7 @@ fn notification(kind: NotificationKind, names: &[&str], language: &str) -> Notif
 const SCOPES: &str = "read tokens:read";
 const REASON: &str = "The token was found in a public repository.";
 const ONE: &[&str] = &["ci"];
-const SEVERAL: &[&str] = &["ci", "backup of the wiki", "🎉 release bot"];
+const SEVERAL: &[&str] = &["ci", "backup of the wiki", "release bot"];
 
 /// The subject, text and HTML of a mail.
 fn parts(notification: &Notification) -> [String; 3] {
@@ -116,7 +123,7 @@ fn without_data(text: &str) -> String {
     ]);
     let addresses = [
         "https://example.net/tokens/1/replace",
-        "https://example.net/tokens/new?name=",
+        "https://example.net/tokens/new",
         "https://example.net/tokens",
     ];
     let texts = data.copied().chain(addresses);
@@ -223,6 +230,11 @@ async fn mails_of_every_kind_are_accessible() {
                     excess.as_i64() <= Some(0),
                     "{state} at {width}: {excess} too wide"
                 );
+                take_picture(&browser, &state, width, is_dark).await;
+                // Its rules are about the markup and the colours.
+                if is_dark != (width == 360) {
+                    continue;
+                }
                 let found = browser.accessibility().await;
                 // A mail has no landmarks: programs show it within a page of theirs.
                 let found: Vec<_> = found
@@ -235,7 +247,6 @@ async fn mails_of_every_kind_are_accessible() {
                     found.is_empty(),
                     "{state} at {width}, dark: {is_dark}: {found:#?}"
                 );
-                take_picture(&browser, &state, width, is_dark).await;
             }
         }
     }

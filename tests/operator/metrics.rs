@@ -83,7 +83,12 @@ impl Server {
     async fn scrape_all(&self) -> String {
         loop {
             let text = self.scrape().await;
-            if text.contains("\npat_last_used_flush_lag_seconds ") {
+            let last = [
+                "pat_last_used_flush_lag_seconds",
+                "pat_feed_lag_seconds",
+                "pat_clock_leap_seconds",
+            ];
+            if last.into_iter().all(|name| value(&text, name).is_some()) {
                 return text;
             }
             tokio::time::sleep(Duration::from_millis(200)).await;
@@ -132,7 +137,7 @@ async fn what_happens_is_counted() {
     // Labels are names that the crates choose, not what users or clients do.
     for text in text.lines().filter(|line| !line.starts_with('#')) {
         assert!(
-            !["alice", "admin\"", "confidential", &first]
+            !["alice", "\"admin\"", "confidential", &first]
                 .into_iter()
                 .any(|it| text.contains(it)),
             "{text}"

@@ -83,7 +83,8 @@ pub(crate) fn trials() -> Vec<Trial> {
             lists::tokens_of_two_pages_are_selected_without_scripts,
         ),
         trial_with_need("browser", missing(), lists::the_filter_is_folded_on_phones),
-        trial_of_states(lists::long_lists_are_accessible),
+        trial_of_states(lists::long_own_lists_are_accessible),
+        trial_of_states(lists::long_lists_of_administrators_are_accessible),
         trial_of_states(scopes::pages_with_scopes_are_accessible),
         trial_of_states(pages_are_accessible),
         trial_of_states(guide::pages_of_the_documentation_are_accessible),
@@ -315,7 +316,7 @@ async fn the_reference_works_under_its_policy() {
     browser.go("/reference/").await;
     let operation = "#operations-Tokens-createToken";
     browser.click(&format!("{operation} button")).await;
-    assert_eq!(browser.count(".opblock").await, 17);
+    assert_eq!(browser.count(".opblock").await, 19);
     // What is proposed can be read.
     let proposed = browser.find(&format!("{operation} textarea")).await;
     let proposed = proposed.value().await.expect("a value").expect("a body");

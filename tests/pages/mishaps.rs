@@ -6,6 +6,7 @@ use pat_harness::{Answer, Server, TOKENS, answer};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::json;
 
+use super::lives::start;
 use super::{ADMIN, Session, form};
 
 /// A request of a browser, for a person to see the answer.
@@ -32,8 +33,10 @@ fn return_path(answer: &Answer) -> String {
     path.into_owned()
 }
 
-/// Forms with what may be typed into them, and what is seen of it when they are shown again.
-fn filled_forms(id: i64) -> Vec<(String, Vec<(&'static str, String)>, Vec<String>)> {
+/// The path of a form, what may be typed into it, and what is seen of that when the form is shown again.
+type FilledForm = (String, Vec<(&'static str, String)>, Vec<String>);
+
+fn filled_forms(id: i64) -> Vec<FilledForm> {
     let text = |text: &str| text.to_owned();
     vec![
         (
@@ -228,7 +231,12 @@ pub(super) async fn a_link_with_a_mistake_shows_it_at_the_field() {
             "at least one day",
             "name=\"days\" value=\"-5\"",
         ),
-        ("expires=never", "expiry", "duration is required", ""),
+        (
+            "expires=never",
+            "expiry",
+            "never expire are not allowed",
+            "",
+        ),
         (
             "expires=2020-01-01",
             "expiry",
@@ -381,7 +389,7 @@ pub(super) async fn dates_are_read_in_the_zone_that_was_shown() {
 }
 
 pub(super) async fn what_a_page_says_fits_the_status() {
-    let server = Server::start().await;
+    let server = start(&[]).await;
     let token = server.create("alice").await;
     let alice = Session::start(&server, "alice").await;
     let [revoke, pause, resume] =

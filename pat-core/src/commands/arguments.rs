@@ -13,6 +13,7 @@ use crate::token::{Owner, TokenId};
 /// The commands, for clap.
 #[derive(Debug, Clone, Subcommand)]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "a process has one of them")]
 pub enum Command {
     /// Creates the tables or brings them up to date
     ///

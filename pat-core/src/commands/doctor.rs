@@ -288,13 +288,11 @@ fn difference(by: SignedDuration) -> String {
         "ahead of"
     };
     let millis = by.abs().as_millis();
-    match millis {
-        0..10_000 => format!("{}.{:03} s {direction}", millis / 1_000, millis % 1_000),
-        _ => {
-            let seconds = SignedDuration::from_secs(by.abs().as_secs());
-            format!("{seconds:#} {direction}")
-        }
+    if millis < 10_000 {
+        return format!("{}.{:03} s {direction}", millis / 1_000, millis % 1_000);
     }
+    let seconds = SignedDuration::from_secs(by.abs().as_secs());
+    format!("{seconds:#} {direction}")
 }
 
 /// Looks for nodes that no longer report, and for those of older versions.

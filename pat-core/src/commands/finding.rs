@@ -6,14 +6,14 @@ use async_trait::async_trait;
 ///
 /// ```
 /// use pat_core::async_trait;
-/// use pat_core::commands::{Check, Finding};
+/// use pat_core::commands::{DoctorCheck, Finding};
 ///
 /// /// Checks the folder of mails.
 /// #[derive(Debug)]
 /// struct MailFolder;
 ///
 /// #[async_trait]
-/// impl Check for MailFolder {
+/// impl DoctorCheck for MailFolder {
 ///     async fn run(&self) -> Vec<Finding> {
 ///         vec![match std::fs::metadata("mails") {
 ///             Ok(_) => Finding::ok("mails", "the folder exists"),
@@ -23,7 +23,7 @@ use async_trait::async_trait;
 /// }
 /// ```
 #[async_trait]
-pub trait Check: Debug + Send + Sync + 'static {
+pub trait DoctorCheck: Debug + Send + Sync + 'static {
     /// Runs the check, and returns what it found. The command cancels it after half a minute.
     async fn run(&self) -> Vec<Finding>;
 }

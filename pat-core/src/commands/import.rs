@@ -22,18 +22,18 @@ pub(super) async fn run(
     arguments: &ImportArguments,
     terminal: &mut Terminal,
 ) -> Result<Exit, Failure> {
-    let path = &arguments.file;
+    let file = &arguments.file;
     let format = format_of(arguments)?;
-    let bad = |error: String| Failure::because(format!("{}: {error}", path.display()));
+    let bad = |error: String| Failure::because(format!("{}: {error}", file.display()));
     // Without a borrow of the terminal, which shows the progress meanwhile.
-    let input: Box<dyn BufRead + Send> = if path == Path::new("-") {
+    let input: Box<dyn BufRead + Send> = if file == Path::new("-") {
         let mut all = Vec::new();
         let read = terminal.reader().read_to_end(&mut all);
         read.map_err(|error| bad(error.to_string()))?;
         Box::new(std::io::Cursor::new(all))
     } else {
-        let file = File::open(path).map_err(|error| bad(error.to_string()))?;
-        Box::new(BufReader::new(file))
+        let opened = File::open(file).map_err(|error| bad(error.to_string()))?;
+        Box::new(BufReader::new(opened))
     };
     let rows = Rows::new(format, input).map_err(bad)?;
     let mut refused = match &arguments.refused {

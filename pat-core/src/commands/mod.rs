@@ -102,7 +102,7 @@ pub use self::arguments::{
 pub use self::check_config::CheckConfigArguments;
 pub use self::database::{Database, MigrationText, SchemaState};
 pub use self::filter::FilterArguments;
-pub use self::finding::{Check, Finding, Level, UrlCheck};
+pub use self::finding::{DoctorCheck, Finding, Level, UrlCheck};
 pub use self::show::{Format, ListArguments};
 pub use self::terminal::Terminal;
 use crate::error::BoxError;
@@ -119,7 +119,7 @@ pub struct Commands {
     database: Option<Arc<dyn Database>>,
     settings: SettingsSources,
     notifiers: Vec<Arc<dyn Notifier>>,
-    checks: Vec<Arc<dyn Check>>,
+    checks: Vec<Arc<dyn DoctorCheck>>,
     url_check: Option<Arc<dyn UrlCheck>>,
 }
 
@@ -162,7 +162,7 @@ impl Commands {
     }
 
     /// Adds a check of the host's own to `doctor`.
-    pub fn check(mut self, check: Arc<dyn Check>) -> Self {
+    pub fn check(mut self, check: Arc<dyn DoctorCheck>) -> Self {
         self.checks.push(check);
         self
     }

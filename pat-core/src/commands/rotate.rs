@@ -27,8 +27,10 @@ pub(super) async fn run(
     let principal = pats.authenticate(secret.as_bytes()).await;
     let principal = principal.map_err(|error| Failure::of(&error))?;
     let id = principal.token_id();
-    let mut request = RotationRequest::default();
-    request.overlap = arguments.overlap.map(Duration::from_secs);
+    let request = RotationRequest {
+        overlap: arguments.overlap.map(Duration::from_secs),
+        ..RotationRequest::default()
+    };
     let successor = pats
         .rotate(&Caller::with_token(principal), id, request)
         .await;

@@ -260,7 +260,7 @@ pub(super) struct Refused<W: Write> {
 }
 
 enum Writer<W: Write> {
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
     Json(W),
 }
 
@@ -275,7 +275,7 @@ impl<W: Write> Refused<W> {
             Some(header) => {
                 let mut writer = csv::WriterBuilder::new().flexible(true).from_writer(output);
                 writer.write_record(&header)?;
-                Writer::Csv(writer)
+                Writer::Csv(Box::new(writer))
             }
         };
         Ok(Self { format, reason_at })

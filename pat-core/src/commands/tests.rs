@@ -797,7 +797,7 @@ impl Notifier for Broken {
 }
 
 #[async_trait]
-impl Check for Broken {
+impl DoctorCheck for Broken {
     async fn run(&self) -> Vec<Finding> {
         vec![Finding::warning("own", "so so", "do better")]
     }

@@ -80,7 +80,9 @@ impl super::Tables {
 /// Stored events have the name beside the kind.
 fn without_name(mut kind: EventKind) -> EventKind {
     if let EventKind::Revoked { tokens, .. } = &mut kind {
-        tokens.iter_mut().for_each(|token| token.name = None);
+        for token in tokens {
+            token.name = None;
+        }
     }
     kind
 }

@@ -247,7 +247,7 @@ pub(super) fn check(translation: &Catalog<'_>, english: &Catalog<'_>) -> Vec<Str
                     add(format!("{id} refers to -{term}, which the file lacks"));
                 }
                 Reference::Function(name) => {
-                    add(format!("{id} calls {name}, which does not exist"))
+                    add(format!("{id} calls {name}, which does not exist"));
                 }
                 Reference::Attribute(other) => {
                     add(format!(

@@ -37,6 +37,7 @@ impl Languages {
 
     /// Returns the default language.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "there is a language")]
     pub fn default_language(&self) -> &Messages {
         self.0.first().expect("there is a language")
     }

@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 use fluent_bundle::FluentValue;
 
-use crate::TokenStatus;
+use crate::token::TokenStatus;
 
 /// An argument of a message. A message can select a variant by its value.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -186,7 +186,7 @@ fn family(
 mod tests {
     use std::sync::Arc;
 
-    use super::super::Family;
+    use super::super::{Family, TokenUpdate};
     use super::*;
     use crate::caller::Caller;
     use crate::memory::MemoryStore;
@@ -251,8 +251,10 @@ mod tests {
                 .pats
                 .rotate(&self.alice, id, RotationRequest::default());
             let rotated = rotated.await.expect("rotated");
-            let mut update = crate::TokenUpdate::default();
-            update.name = Some(name.to_owned());
+            let update = TokenUpdate {
+                name: Some(name.to_owned()),
+                ..TokenUpdate::default()
+            };
             let renamed = self.pats.update(&self.alice, rotated.token.id, update);
             renamed.await.expect("renamed");
             rotated.plain.expose().to_owned()

@@ -113,6 +113,7 @@ impl SettingsSources {
     }
 
     /// Reads all sources.
+    #[must_use]
     pub fn read(&self) -> SettingsReading {
         let mut builder = Settings::builder();
         let mut values = BTreeMap::<_, (&str, &str)>::new();

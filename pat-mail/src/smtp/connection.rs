@@ -162,7 +162,7 @@ impl Connections {
             Some(_) => "and logged in",
             None => "without a login",
         };
-        format!("connected to {}:{port} {tls} {login}", host)
+        format!("connected to {host}:{port} {tls} {login}")
     }
 
     /// Returns a guard that keeps idle connections open; the last guard closes them.

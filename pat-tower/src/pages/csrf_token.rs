@@ -17,6 +17,9 @@ use http::{HeaderMap, HeaderValue};
 use pat_core::Owner;
 use sha2::Sha256;
 
+/// The name of the field that holds the token of a form.
+pub(super) const FORM_TOKEN: &str = "form_token";
+
 /// The secret of one browser session, in a cookie that lasts as long as the session.
 ///
 /// Each form holds a MAC of the signed-in user under this secret. Another site can make the browser

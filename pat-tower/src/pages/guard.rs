@@ -9,10 +9,10 @@ use pat_core::{Caller, Principal};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::again::Again;
-use super::csrf_token::CsrfSecret;
+use super::csrf_token::{CsrfSecret, FORM_TOKEN};
 use super::fields::Fields;
 use super::layout::{PageContext, Section};
-use super::page::{FORM_TOKEN, Page, see_other};
+use super::page::{Page, see_other};
 use super::query::cleaned;
 use super::state::State;
 use crate::client::client_of;

@@ -15,7 +15,6 @@
 //! | `admin/tokens/revoke` | the question whether to revoke some tokens of any users |
 //! | `admin/tokens/export` | the tokens that match the administrators' filter, as CSV |
 //! | `admin/tokens/{id}` | a token of any user, as `tokens/{id}` |
-//! | `admin/tokens/{id}/pause`, `admin/tokens/{id}/resume` | the questions whether to disable a token of any user, and to enable it again |
 //! | `admin` | the administrators' overview: numbers of tokens that need attention, and the expiries of the next weeks; each request reads every token once |
 //! | `admin/identify` | the form that says whose token a secret is |
 //! | `admin/unused` | the tokens that have not been used for some days; `?days=90` |
@@ -41,8 +40,8 @@
 //! [`Pages::with_sign_in_url`], and responds with 401 to other clients.
 //!
 //! # Filter
-//! The administrators' filter is in the URL of their list, of the export and of the revocation page. Besides the fields
-//! of its form, it has these criteria, each of which has a link above the form:
+//! The administrators' filter is in the URL of their list, of the export and of the revocation page. Its dates are days in
+//! the time zone `zone`, such as `Europe/Berlin`, or else in that of the pages. Besides the fields of its form, it has these criteria, each of which has a link above the form:
 //!
 //! | parameter | tokens |
 //! |---|---|
@@ -116,6 +115,7 @@ mod creations;
 mod csrf_token;
 mod failure;
 mod fields;
+mod filter_names;
 mod guard;
 mod headers;
 mod layout;

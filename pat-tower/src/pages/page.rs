@@ -36,9 +36,6 @@ pub(super) struct Page {
     administration: Arc<Result<Administration<'static>, AdminError>>,
 }
 
-/// The name of the field that holds the token of a form.
-pub(super) const FORM_TOKEN: &str = "form_token";
-
 /// How many scopes of a token a list shows at most, before it is asked for the others.
 pub(super) const FEW_SCOPES: usize = 4;
 /// The same for a page about one token.
@@ -309,9 +306,12 @@ fn distance(seconds: i64) -> Option<Text<'static>> {
     const DAY: u32 = 24 * HOUR;
     let is_ahead = seconds > 0;
     let seconds = u32::try_from(seconds.unsigned_abs()).ok()?;
-    let count = |unit: u32| match is_ahead {
-        true => (seconds + unit / 2) / unit,
-        false => seconds / unit,
+    let count = |unit: u32| {
+        if is_ahead {
+            (seconds + unit / 2) / unit
+        } else {
+            seconds / unit
+        }
     };
     match (count(MINUTE), count(HOUR), count(DAY)) {
         (0, ..) => Some(Text::JustNow),

@@ -408,10 +408,11 @@ UnavailableHint = "unavailable-hint",}
 
 /// A user chooses a name, which must not change the direction of the text around it.
 fn argument<'a>(name: &str, value: impl Into<Value<'a>>) -> Value<'a> {
-    match value.into() {
-        Value::Text(text) if name == "name" => isolate(&text).into(),
-        value => value,
+    let value = value.into();
+    if let (Value::Text(text), "name") = (&value, name) {
+        return isolate(text).into();
     }
+    value
 }
 
 fn limit_reached<'a>(count: u32, max: u32) -> (&'static str, Vec<(&'static str, Value<'a>)>) {

@@ -304,9 +304,12 @@ async fn events_name_the_client_of_their_request() {
         revoked.await.expect("a revocation");
         create(&pats).await;
         jobs.shutdown().await;
-        let expected = [creating, revoking, Client::default()].map(|client| match keeps_address {
-            true => client,
-            false => client.without_address(),
+        let expected = [creating, revoking, Client::default()].map(|client| {
+            if keeps_address {
+                client
+            } else {
+                client.without_address()
+            }
         });
         let events = sink.events();
         let clients: Vec<_> = events.iter().map(|event| event.client.clone()).collect();

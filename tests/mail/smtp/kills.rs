@@ -262,8 +262,8 @@ async fn connect(file: &Path) -> SqliteConnection {
 
 /// The name of the token that a mail is about.
 fn name_in(mail: &Mail) -> String {
-    let (_, rest) = mail.subject.split_once('\u{2068}').expect("a name");
-    let (name, _) = rest.split_once('\u{2069}').expect("its end");
+    let (_, rest) = mail.subject.split_once('“').expect("a name");
+    let (name, _) = rest.split_once('”').expect("its end");
     name.to_owned()
 }
 

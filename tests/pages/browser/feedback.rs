@@ -1,5 +1,7 @@
 //! What a form says while it is filled in, what is said of a change, and what becomes of a form that goes wrong.
 
+use std::time::Duration;
+
 use pat_harness::browser::Browser;
 use pat_harness::{Server, answer};
 use reqwest::StatusCode;
@@ -38,7 +40,7 @@ async fn assert_said(browser: &Browser, expected: &str) {
         if said.iter().any(|said| said.contains(expected)) {
             return;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     panic!("{expected} is not among {said:?}");
 }
@@ -103,6 +105,7 @@ pub(super) async fn changes_are_said_by_name_and_have_the_focus() {
     let server = Server::start().await;
     for name in ["one", "two"] {
         create(&server, "alice", name, 30).await;
+        server.clock.advance(Duration::from_mins(1));
     }
     let browser = Browser::start(&server.base).await;
     browser.sign_in("alice").await;
@@ -226,7 +229,7 @@ pub(super) async fn characters_are_counted() {
     name.send_keys("x").await.expect("a key");
     assert_eq!(count().await, "3 of 40 characters");
     // Only near the limit is it announced.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let said = nodes(&browser, "status").await;
     assert!(!said.iter().any(|said| said.contains("of 40")), "{said:?}");
     name.send_keys(&"y".repeat(30)).await.expect("keys");
@@ -314,7 +317,7 @@ pub(super) async fn a_token_is_gone_after_back_and_on_paper() {
     assert_gone("the list").await;
     for step in ["back", "back", "forward", "forward"] {
         browser.run(&format!("history.{step}()")).await;
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         assert_gone(step).await;
     }
     browser.driver.refresh().await.expect("a reload");

@@ -9,7 +9,7 @@ use super::{DAY, check, create};
 
 /// `.ci/screenshots` takes the pictures of the documentation here.
 pub(super) async fn pages_of_the_documentation_are_accessible() {
-    let server = Server::start().await;
+    let server = Server::with(&[("pat.base.url", "https://example.com")]).await;
     let backup = create(&server, "alice", "backup script", 365).await;
     let laptop = create(&server, "alice", "laptop", 30).await;
     create(&server, "bob", "terraform", 90).await;

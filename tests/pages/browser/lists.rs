@@ -1,6 +1,6 @@
 //! Lists with several pages, what is selected on them, and their filter.
 
-use pat_core::{Caller, Owner, TokenRequest};
+use pat_core::{Caller, Owner, TokenId, TokenRequest};
 use pat_harness::Server;
 use pat_harness::browser::Browser;
 use serde_json::json;
@@ -159,7 +159,8 @@ pub(super) async fn the_filter_is_folded_on_phones() {
     browser.stop().await;
 }
 
-pub(super) async fn long_lists_are_accessible() {
+/// A server with tokens in every state, of users who are active, inactive and gone; and the ID of one to pause.
+async fn server_with_all() -> (Server, TokenId) {
     let server = server_with(103).await;
     let paused = create(&server, "bob", "paused", 90).await;
     create(
@@ -191,6 +192,11 @@ pub(super) async fn long_lists_are_accessible() {
         .expect("a change");
     server.users.remove(&owner("gone")).await.expect("a change");
     server.clock.advance(DAY);
+    (server, paused)
+}
+
+pub(super) async fn long_own_lists_are_accessible() {
+    let (server, _) = server_with_all().await;
     let browser = Browser::start(&server.base).await;
     browser.sign_in("alice").await;
     for (path, state) in [
@@ -212,6 +218,12 @@ pub(super) async fn long_lists_are_accessible() {
         browser.go(path).await;
         check(&browser, state).await;
     }
+    browser.stop().await;
+}
+
+pub(super) async fn long_lists_of_administrators_are_accessible() {
+    let (server, paused) = server_with_all().await;
+    let browser = Browser::start(&server.base).await;
     browser.sign_in("admin").await;
     for (path, state) in [
         (

@@ -96,6 +96,7 @@ pub(super) async fn a_token_is_replaced_and_paused() {
     }
 
     // The dialog says what the list says, and the date where the list says how long ago it was.
+    server.clock.advance(Duration::from_secs(1));
     let (other, _) = create(&server, "other").await;
     assert_eq!(server.try_token(&other).await, StatusCode::OK);
     server.clock.advance(Duration::from_hours(2));

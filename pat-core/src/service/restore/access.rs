@@ -4,14 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::caller::Caller;
 use crate::error::AuthError;
 use crate::event::EventKind;
 use crate::memory::MemoryStore;
 use crate::policy::{RotationRequest, TokenRequest};
 use crate::service::CreatedToken;
+use crate::settings::Settings;
 use crate::store::{Job, NewToken, RevocationScope, TokenStore};
 use crate::testing::{TestClock, TestDirectory};
-use crate::{Caller, Settings};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -11,46 +11,12 @@ use pat_core::{Administration, Owner, TokenStatus, User};
 
 use super::owners::known_as;
 use crate::pages::fields::Fields;
+use crate::pages::filter_names::{
+    EXPIRING, LONGER_THAN, NAMES, OWNER_STATE, QUICK_NAMES, REVOKED_WITHIN, UNUSED, VALID, ZONE,
+};
 use crate::pages::page::Page;
 use crate::pages::text::Text;
 
-/// The fields of the filter, in the order of the page.
-const NAMES: [&str; 17] = [
-    "name",
-    "owner",
-    "status",
-    "created_from",
-    "created_to",
-    "used_from",
-    "used_to",
-    "expires_from",
-    "expires_to",
-    "scope",
-    UNUSED,
-    EXPIRING,
-    OWNER_STATE,
-    VALID,
-    REVOKED_WITHIN,
-    LONGER_THAN,
-    ZONE,
-];
-const UNUSED: &str = "unused";
-const EXPIRING: &str = "expiring";
-const OWNER_STATE: &str = "owner_state";
-const VALID: &str = "valid";
-const REVOKED_WITHIN: &str = "revoked_within";
-const LONGER_THAN: &str = "longer_than";
-/// The fields that links set ([`Quick`]), and no field of the form.
-pub(super) const QUICK_NAMES: [&str; 6] = [
-    UNUSED,
-    EXPIRING,
-    OWNER_STATE,
-    VALID,
-    REVOKED_WITHIN,
-    LONGER_THAN,
-];
-/// The name of the field with the time zone of the dates, which says nothing without any.
-const ZONE: &str = "zone";
 /// What the field for the scope says to find unrestricted tokens; no scope has this name.
 pub(super) const UNRESTRICTED: &str = "*";
 /// How many users a part of a name may stand for.
@@ -507,8 +473,10 @@ mod tests {
         let form = FilterForm::new(Fields::parse(typed.as_bytes()));
         assert_eq!(form.query(&[("order", "")]), "name=a%26b&status=EXPIRED");
         let dates = Fields::parse(b"created_from=2026-01-01&zone=Europe%2FBerlin");
-        let dated = FilterForm::new(dates).query(&[]);
-        assert_eq!(dated, "created_from=2026-01-01&zone=Europe%2FBerlin");
+        assert_eq!(
+            FilterForm::new(dates).query(&[]),
+            "created_from=2026-01-01&zone=Europe%2FBerlin"
+        );
         assert_eq!(
             form.query(&[("sort", "owner")]),
             "name=a%26b&status=EXPIRED&sort=owner"

@@ -7,8 +7,9 @@ use http::StatusCode;
 use pat_core::{Administration, Token, TokenStatus, User};
 
 use super::administration;
+use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
-use crate::pages::page::{Badge, FORM_TOKEN, Page, Time, show};
+use crate::pages::page::{Badge, Page, Time, show};
 use crate::pages::text::Text;
 
 /// The name of the field with the secret. No page shows its value again, and no address has it.

@@ -12,9 +12,10 @@ use pat_core::{
 };
 
 use super::administration;
-use super::filter::{FieldError, FilterForm, QUICK_NAMES, Quick, UNRESTRICTED};
+use super::filter::{FieldError, FilterForm, Quick, UNRESTRICTED};
 use super::revoke::MAX_SELECTED;
 use crate::pages::fields::Fields;
+use crate::pages::filter_names::QUICK_NAMES;
 use crate::pages::headers::connecting;
 use crate::pages::page::{Badge, FEW_SCOPES, Page, ScopeList, Time, show};
 use crate::pages::paging::{self, Column, PagePosition, STATUS};
@@ -102,6 +103,10 @@ struct Day {
 
 /// What the filter finds.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of the template"
+)]
 struct Found {
     rows: Vec<Row>,
     shows_scopes: bool,
@@ -142,6 +147,10 @@ struct All {
     found_selected: String,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a question of the template"
+)]
 struct Row {
     id: i64,
     name: String,
@@ -293,9 +302,10 @@ async fn done(
         let found = admin.find(&[id]).await;
         let found = found.map_err(|error| page.not_administered(&error))?;
         return Ok(found.first().map(|token| {
-            let text = match is_paused {
-                true => Text::Paused(&token.name),
-                false => Text::Resumed(&token.name),
+            let text = if is_paused {
+                Text::Paused(&token.name)
+            } else {
+                Text::Resumed(&token.name)
             };
             page.t(text).into_owned()
         }));

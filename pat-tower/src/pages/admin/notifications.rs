@@ -10,8 +10,9 @@ use pat_core::notification::NotificationId;
 use pat_core::store::DeadNotification;
 
 use super::administration;
+use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, Time, show};
+use crate::pages::page::{Page, Time, show};
 use crate::pages::text::Text;
 
 /// How many dead letters the page shows.

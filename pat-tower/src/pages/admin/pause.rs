@@ -10,8 +10,9 @@ use pat_core::{Administration, PolicyError, Token, UpdateError, User};
 use super::administration;
 use super::filter::FilterForm;
 use crate::http::path_id::PathId;
+use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::page::{Page, show};
 use crate::pages::text::Text;
 use crate::pages::user::{Facts, status_of};
 

@@ -8,8 +8,9 @@ use pat_core::{AdminError, Administration, Token, TokenId, User};
 
 use super::administration;
 use super::filter::{Completed, FilterForm};
+use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, ScopeList, Time, show};
+use crate::pages::page::{Page, ScopeList, Time, show};
 use crate::pages::text::Text;
 use crate::pages::user::family;
 
@@ -91,7 +92,9 @@ pub(in crate::pages) async fn revoke(
     if reason.chars().count() > MAX_REASON_LEN as usize {
         errors.reason = Some(page.t(Text::ReasonTooLong(MAX_REASON_LEN)).into_owned());
     }
-    let expected = request.expected()?;
+    let Some(expected) = request.expected() else {
+        return Err(page.bad_request(StatusCode::BAD_REQUEST));
+    };
     if expected > FEW && typed_number(request.fields.get(TYPED)) != Some(expected) {
         errors.typed = Some(page.t(Text::CountMistyped(expected)).into_owned());
     }
@@ -169,13 +172,10 @@ impl<'a> Request<'a> {
     }
 
     /// How many tokens the form says are to be revoked.
-    fn expected(&self) -> Result<u64, Response> {
+    fn expected(&self) -> Option<u64> {
         match &self.target {
-            Target::Tokens(tokens) => Ok(tokens.len() as u64),
-            Target::Found => {
-                let expected = self.fields.get("expected").parse();
-                expected.map_err(|_| self.page.bad_request(StatusCode::BAD_REQUEST))
-            }
+            Target::Tokens(tokens) => Some(tokens.len() as u64),
+            Target::Found => self.fields.get("expected").parse().ok(),
         }
     }
 
@@ -214,7 +214,10 @@ impl<'a> Request<'a> {
             Target::Found => self.form.criteria(page, self.admin).await?,
             Target::Tokens(_) => Vec::new(),
         };
-        let is_leaked = self.fields.find("leaked").is_some();
+        // Or the box was checked in a form that is shown again.
+        let is_leaked = ["leaked", "family"]
+            .into_iter()
+            .any(|name| self.fields.find(name).is_some());
         let settings = page.pats().settings();
         let is_notified =
             settings.mail_notifications_enabled() && settings.notice_revoked_by_admin();

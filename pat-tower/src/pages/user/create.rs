@@ -11,7 +11,8 @@ use tracing::Instrument as _;
 
 use super::done::Change;
 use super::examples::{Example, examples};
-use super::form::{Filled, Form, own_tokens, scope_choices};
+use super::facts::own_tokens;
+use super::form::{Filled, Form, scope_choices};
 use super::origin::Origin;
 use crate::pages::csrf_token::SubmissionId;
 use crate::pages::fields::Fields;

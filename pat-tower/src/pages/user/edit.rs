@@ -12,8 +12,9 @@ use super::done::Change;
 use super::facts::own_token;
 use crate::http::path_id::PathId;
 use crate::pages::counter::Counter;
+use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::page::{Page, show};
 use crate::pages::text::Text;
 
 #[derive(Template)]

@@ -42,3 +42,8 @@ pub(super) async fn own_token(page: &Page, PathId(id): PathId) -> Result<Token, 
         Err(page.not_found())
     }
 }
+
+pub(super) async fn own_tokens(page: &Page) -> Result<Vec<Token>, Response> {
+    let tokens = page.pats().list(page.caller()).await;
+    tokens.map_err(|error| page.inaccessible(&error))
+}

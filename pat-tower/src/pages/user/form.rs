@@ -9,14 +9,15 @@ use pat_core::scope::ScopeChoices;
 use pat_core::{Lifetime, PolicyError, Token, TokenRequest};
 
 use super::expiry::{Expiry, ExpiryField};
+use super::facts::own_tokens;
 use super::line::count_of;
 use super::list::obstacle;
 use super::origin::{SEEN, SHEET, Seen};
 use super::scopes::{ACCESS, SCOPE, ScopeSelection, ScopesField};
 use crate::pages::counter::Counter;
-use crate::pages::csrf_token::SubmissionId;
+use crate::pages::csrf_token::{FORM_TOKEN, SubmissionId};
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::page::{Page, show};
 use crate::pages::text::Text;
 
 /// Of how many tokens the page has the names, for the script to notice one that is taken.
@@ -297,11 +298,6 @@ impl<'a> Form<'a> {
 pub(super) async fn scope_choices(page: &Page) -> Result<ScopeChoices<'_>, Response> {
     let choices = page.pats().scope_choices(page.caller()).await;
     choices.map_err(|error| page.unavailable(&error))
-}
-
-pub(super) async fn own_tokens(page: &Page) -> Result<Vec<Token>, Response> {
-    let tokens = page.pats().list(page.caller()).await;
-    tokens.map_err(|error| page.inaccessible(&error))
 }
 
 /// Returns whether a rule is about the scopes of a token.

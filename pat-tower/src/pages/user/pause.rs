@@ -8,11 +8,11 @@ use pat_core::{PolicyError, Token, UpdateError};
 
 use super::create::status;
 use super::done::Change;
-use super::facts::{Facts, own_token};
-use super::form::own_tokens;
+use super::facts::{Facts, own_token, own_tokens};
 use super::line::{live_descendants, predecessors};
 use crate::http::path_id::PathId;
-use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::csrf_token::FORM_TOKEN;
+use crate::pages::page::{Page, show};
 use crate::pages::text::Text;
 
 /// Asks whether to disable a token, or to enable it.

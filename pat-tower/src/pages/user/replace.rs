@@ -17,9 +17,9 @@ use super::expiry::{Expiry, ExpiryField, OWN};
 use super::facts::{Facts, own_token};
 use super::origin::SHEET;
 use crate::http::path_id::PathId;
-use crate::pages::csrf_token::SubmissionId;
+use crate::pages::csrf_token::{FORM_TOKEN, SubmissionId};
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, SECONDS_OF_DAY, Time, show};
+use crate::pages::page::{Page, SECONDS_OF_DAY, Time, show};
 use crate::pages::text::Text;
 
 /// The overlaps that are offered, in seconds, as far as they are allowed.

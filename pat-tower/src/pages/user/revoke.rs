@@ -6,12 +6,12 @@ use http::StatusCode;
 use pat_core::{AccessError, Family, InvalidToken, Token};
 
 use super::done::Change;
-use super::facts::{Facts, own_token};
-use super::form::own_tokens;
+use super::facts::{Facts, own_token, own_tokens};
 use super::line::{predecessors, with_live_family};
 use crate::http::path_id::PathId;
+use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
-use crate::pages::page::{FORM_TOKEN, Page, show};
+use crate::pages::page::{Page, show};
 use crate::pages::text::Text;
 
 /// The name of the box by which the whole family of a token is revoked.
