@@ -110,6 +110,8 @@ pub(super) async fn dead(
 }
 
 /// Sends a notification again that could not be sent
+///
+/// At once, as if it were queued anew. If it cannot be sent again, it is listed again.
 #[utoipa::path(
     post,
     path = "/admin/notifications/{id}/send",

@@ -121,9 +121,9 @@ pub(super) async fn the_desk_works_without_scripts() {
     browser.cdp(command, json!({"value": true})).await;
     find_and_revoke(&server, &browser, &old, new).await;
     browser.go("/admin/notifications").await;
-    assert_eq!(browser.count("tbody tr").await, 1);
+    let count = browser.count("tbody tr").await;
     browser.follow("main td form button").await;
-    assert_eq!(browser.count("tbody tr").await, 0);
+    assert_eq!(browser.count("tbody tr").await, count - 1);
     server.run_jobs().await;
     assert!(!server.sent_notifications().is_empty());
     browser.stop().await;
