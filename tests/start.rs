@@ -306,7 +306,7 @@ mod disk {
             &["sqlite:pat.db", "disk"],
         );
 
-        let mut child = server(folder.path(), "600k")
+        let mut child = server(folder.path(), "800k")
             .spawn()
             .expect("the server starts");
         let mut lines = BufReader::new(child.stdout.take().expect("its output")).lines();

@@ -530,6 +530,8 @@ pub(super) const CALLS: &[Call] = &[
 
 /// What is not in the table, and why.
 pub(super) const ELSEWHERE: &[&str] = &[
+    // It is as long as the operation that it is given.
+    "Pats::on_behalf_of",
     // It ends the jobs, whose rounds are in the table, and has tests of its own.
     "Jobs::shutdown",
     // It asks the host's session store alone, which the host bounds.

@@ -345,7 +345,12 @@ SET @pat = (SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'pat_event' AND column_name = 'ends_at');
 SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_event
     ADD COLUMN ends_at BIGINT, ADD COLUMN client_address VARCHAR(45),
-    ADD COLUMN user_agent VARCHAR(255), ADD COLUMN request_id VARCHAR(128),
+    ADD COLUMN user_agent VARCHAR(255), ADD COLUMN request_id VARCHAR(128)');
+PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
+-- In a statement of their own: with new columns in the same one, the table would be rewritten.
+SET @pat = (SELECT COUNT(*) FROM information_schema.statistics
+    WHERE table_schema = DATABASE() AND table_name = 'pat_event' AND index_name = 'pat_event_by_token');
+SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_event
     ADD INDEX pat_event_by_token (token_id, at, id), ADD INDEX pat_event_by_related (related_id)');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
 -- From where the request came that the notification tells of.
@@ -365,4 +370,4 @@ UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    X'bd620990a7662683b3e3b129d5475f33339b3e5f966603c4fdc6fe97607235a0c502eb02f102a1b28ff19060739f82e5', 0);
+    X'cf3fc4f4351e403cc11351c8fe583abd9e62cc296a41daf2011c1d790ad42f13f2b1006065170e99923753dd98bd0e39', 0);

@@ -8,7 +8,12 @@ SET @pat = (SELECT COUNT(*) FROM information_schema.columns
     WHERE table_schema = DATABASE() AND table_name = 'pat_event' AND column_name = 'ends_at');
 SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_event
     ADD COLUMN ends_at BIGINT, ADD COLUMN client_address VARCHAR(45),
-    ADD COLUMN user_agent VARCHAR(255), ADD COLUMN request_id VARCHAR(128),
+    ADD COLUMN user_agent VARCHAR(255), ADD COLUMN request_id VARCHAR(128)');
+PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
+-- In a statement of their own: with new columns in the same one, the table would be rewritten.
+SET @pat = (SELECT COUNT(*) FROM information_schema.statistics
+    WHERE table_schema = DATABASE() AND table_name = 'pat_event' AND index_name = 'pat_event_by_token');
+SET @pat = IF(@pat > 0, 'DO 0', 'ALTER TABLE pat_event
     ADD INDEX pat_event_by_token (token_id, at, id), ADD INDEX pat_event_by_related (related_id)');
 PREPARE pat FROM @pat; EXECUTE pat; DEALLOCATE PREPARE pat;
 -- From where the request came that the notification tells of.

@@ -21,6 +21,7 @@ use crate::http::problem::Problem;
 
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
 struct DeadQuery {
     /// The maximum number of notifications.
     #[serde(default = "hundred")]
