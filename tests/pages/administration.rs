@@ -93,6 +93,7 @@ pub(super) async fn administrators_have_a_link_to_their_page_and_back() {
     assert_eq!(administration.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of all pages")]
 pub(super) async fn a_page_asks_the_directory_once() {
     let host = Host::new();
     let (own, other) = (host.token().await, host.token().await);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use pat_core::event::{Event as AuditEvent, EventKind, HistoryPosition};
 use pat_core::{AdminError, Token, TokenHistory};
 
-use super::Reader;
+use super::reader::Reader;
 use super::users::{Users, author};
 use crate::pages::fields::Fields;
 use crate::pages::page::{Page, Time};

@@ -1,14 +1,16 @@
 //! The page about one token: for its owner, and for administrators.
 
 mod history;
+mod reader;
 mod users;
 
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::{Administration, Relatives, Token, User};
+use pat_core::{Relatives, Token, User};
 
 use self::history::{Event, History};
+pub(super) use self::reader::Reader;
 use self::users::Users;
 use super::fields::Fields;
 use super::page::{Badge, Page, ScopeList, Time, show};
@@ -16,13 +18,6 @@ use super::text::Text;
 
 /// How many tokens a list of the page shows at most.
 const MAX_LISTED: usize = 20;
-
-/// Who reads the page.
-#[derive(Clone, Copy)]
-pub(super) enum Reader<'a> {
-    Owner,
-    Administrator(&'a Administration<'a>),
-}
 
 #[derive(Template)]
 #[template(path = "token.html")]

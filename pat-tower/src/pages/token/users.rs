@@ -6,7 +6,7 @@ use axum::response::Response;
 use pat_core::event::EventKind;
 use pat_core::{Owner, Token, TokenHistory, User};
 
-use super::Reader;
+use super::reader::Reader;
 use crate::pages::page::Page;
 use crate::pages::text::Text;
 
