@@ -383,7 +383,7 @@ async fn schemathesis_finds_nothing() {
     let output = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{output}");
     assert!(
-        output.contains("Operations:       17 selected / 17 total"),
+        output.contains("Operations:       19 selected / 19 total"),
         "{output}"
     );
     let found = output.lines().filter(|line| line.contains("generated"));

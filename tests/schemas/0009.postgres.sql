@@ -254,6 +254,11 @@ INSERT INTO pat_migrations (version, description, success, checksum, execution_t
 
 -- Nullable columns without a default, so that no row is rewritten.
 
+-- A rotation reads of a line what comes after the rotated token, and what an administrator has disabled. The new
+-- index is made first, and replaces the old one last: that keeps readers out until the commit. Tokens are locked
+-- before events, as by every change.
+CREATE INDEX IF NOT EXISTS pat_token_by_place ON pat_token (line_id, disabled_by_admin, line_seq)
+    WHERE line_id IS NOT NULL;
 ALTER TABLE pat_event
     -- Of a rotation: the end that it gave to the tokens in `reason`, unless their own end is earlier.
     ADD COLUMN IF NOT EXISTS ends_at BIGINT,
@@ -263,17 +268,13 @@ ALTER TABLE pat_event
     ADD COLUMN IF NOT EXISTS request_id TEXT COLLATE "C";        -- at most 128 characters
 -- From where the request came that the notification tells of.
 ALTER TABLE pat_notice ADD COLUMN IF NOT EXISTS client_address TEXT COLLATE "C";
--- A rotation reads of a line what comes after the rotated token, and what an administrator has disabled. The new
--- index is made first: the statement that drops the old one keeps readers out until the commit.
-CREATE INDEX IF NOT EXISTS pat_token_by_place ON pat_token (line_id, disabled_by_admin, line_seq)
-    WHERE line_id IS NOT NULL;
-DROP INDEX IF EXISTS pat_token_by_line;
-ALTER INDEX pat_token_by_place RENAME TO pat_token_by_line;
 -- For the history of a token: the events about it, and the rotations that replaced it.
 CREATE INDEX IF NOT EXISTS pat_event_by_token ON pat_event (token_id, at, id);
 CREATE INDEX IF NOT EXISTS pat_event_by_related ON pat_event (related_id);
+DROP INDEX IF EXISTS pat_token_by_line;
+ALTER INDEX pat_token_by_place RENAME TO pat_token_by_line;
 UPDATE pat_clock SET version = 9 WHERE id = 1 AND version < 9;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (9, 'requests', TRUE,
-    '\x2b26d4debe10127dff6627cff2289e51134e487422a6981090e6cd0d950b02d28f5dfff8f18748fc3ef79891fd7eb2aa', 0);
+    '\x5b552d3de4e8d5ec5250943d395ae39dd47567fdccf1d73ef4063e1f5b28d821f887339a879577e694f08a65818cc1ee', 0);
