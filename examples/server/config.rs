@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{CommandFactory as _, Parser, ValueEnum};
 use pat_core::Settings;
-use pat_core::commands::Command;
+use pat_core::commands::{Command, one_line};
 use pat_core::notification::Notifier;
 use pat_core::settings::SettingsSources;
 use pat_tower::{ProxyHeader, TrustedProxies};
@@ -16,7 +16,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::Shutdown;
 use crate::commands::CommandConfig;
-use crate::{mail, one_line};
+use crate::mail;
 
 /// The command line. Options stand before the command.
 #[derive(Debug, Parser)]

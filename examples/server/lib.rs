@@ -29,6 +29,8 @@ mod users;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use pat_core::commands::one_line;
+
 pub use self::app::{App, End, Parts, Shutdown, StartError, Stop, app, app_of};
 pub use self::config::Config;
 use self::config::Invocation;
@@ -83,19 +85,4 @@ async fn run(mut config: Config, parts: Parts) -> Result<End, StartError> {
 fn fail(line: &str) -> ExitCode {
     eprintln!("error: {line}");
     ExitCode::from(2)
-}
-
-/// An error and its causes, without line breaks.
-fn one_line(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Some errors repeat their cause.
-        if !line.ends_with(&text) {
-            line = format!("{line}: {text}");
-        }
-        cause = error.source();
-    }
-    line.replace('\n', " ")
 }

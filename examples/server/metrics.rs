@@ -14,7 +14,7 @@ const LOOKUPS: [f64; 12] = [
 ];
 /// The same of jobs: from a poll to a night's pruning.
 const JOBS: [f64; 8] = [0.001, 0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0];
-/// How often measured durations are put into their buckets, so that they do not pile up where nobody reads them.
+/// How often measured durations are put into their buckets, so that they do not pile up on a server whose metrics no client reads.
 const UPKEEP: Duration = Duration::from_secs(5);
 
 /// Has everything counted from now on.

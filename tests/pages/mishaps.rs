@@ -1,4 +1,4 @@
-//! What goes wrong between a form and its answer: it costs nobody what was typed, and does nothing by itself.
+//! What goes wrong between a form and its answer: the user loses nothing that was typed, and nothing is done without the user.
 
 use std::time::Duration;
 
@@ -285,7 +285,7 @@ pub(super) async fn there_is_no_form_where_none_can_be_sent() {
         assert!(!alice.body.contains("<input"), "{}", alice.body);
         assert!(alice.body.contains("href=\"../tokens\""), "{}", alice.body);
     }
-    // What was typed before somebody else created the last one is a link away.
+    // What the user typed, before another request created the last token, is a link away.
     let fields = [("name", "typed"), ("expires", "7")];
     let sent = form(&full, "/tokens/new", &fields).basic_auth("alice", Some("alice"));
     let script = answer(

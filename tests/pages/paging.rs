@@ -484,7 +484,7 @@ async fn owners_who_are_not_active_are_marked_and_found() {
     assert_eq!(revoked.header("location"), Some(target));
     let page = admin.get(&server, "/admin/tokens").await;
     assert_eq!(names(&page), ["of bob", "of alice"]);
-    // With nobody left, the filter finds and revokes nothing.
+    // When no such owner is left, the filter finds and revokes nothing.
     let fields = [
         ("what", "found"),
         ("expected", "0"),

@@ -284,21 +284,21 @@ impl Authenticator {
         let may_use = self.observe_versions(found.versions);
         may_use.map_err(|error| AuthError::Unavailable(error.into()))?;
         let token = found.token.ok_or(AuthError::Unknown)?;
-        let name = token.name.clone();
-        let evaluated = self.evaluate_token(digest, token, loaded_at_epoch, sent);
-        evaluated.await.map_err(|refusal| Refusal {
-            token_name: Some(name.into()),
-            ..refusal
-        })
+        match self.judge(&token, loaded_at_epoch).await {
+            Ok((now, seen_until)) => {
+                let times = (sent, now);
+                Ok(self.principal_of(digest, token, loaded_at_epoch, times, seen_until))
+            }
+            Err(refusal) => Err(Refusal {
+                token_name: Some(token.name.into()),
+                ..refusal
+            }),
+        }
     }
 
-    async fn evaluate_token(
-        &self,
-        digest: TokenDigest,
-        token: Token,
-        loaded_at_epoch: u64,
-        sent: Moment,
-    ) -> Loaded {
+    /// Returns when the token was found valid, and when its owner will be absent for too long
+    /// ([`Authenticator::seen_until`]); otherwise why it is refused.
+    async fn judge(&self, token: &Token, loaded_at_epoch: u64) -> Result<(Moment, i64), Refusal> {
         let limit = self.context.auth_timeout();
         let now = self.context.time.now();
         let stripes = self.epochs.stripes(token.id, &token.owner);
@@ -325,10 +325,7 @@ impl Authenticator {
             .directory(limit, self.context.directory.find(&token.owner))
             .await;
         match owner.map_err(AuthError::Unavailable)? {
-            Some(owner) if owner.is_active => {
-                let (times, epoch) = ((sent, now), loaded_at_epoch);
-                Ok(self.principal_of(digest, token, epoch, times, seen_until))
-            }
+            Some(owner) if owner.is_active => Ok((now, seen_until)),
             Some(_) => Err(until_changed(AuthError::OwnerInactive(token.id))),
             None => Err(until_changed(AuthError::OwnerGone(token.id))),
         }

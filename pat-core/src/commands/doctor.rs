@@ -192,6 +192,12 @@ fn now() -> Timestamp {
     crate::clock::SystemClock.wall()
 }
 
+/// What the database does not tell.
+fn unreadable(subject: &'static str, error: &dyn std::error::Error) -> Finding {
+    let advice = "see the finding about the database";
+    Finding::failed(subject, one_line(error), advice)
+}
+
 /// Compares the clock of the database with that of this machine, and with its mark.
 async fn of_clock(pats: &Pats) -> Vec<Finding> {
     const SUBJECT: &str = "clock";
@@ -205,14 +211,7 @@ async fn of_clock(pats: &Pats) -> Vec<Finding> {
             .await;
         let time = match page {
             Ok(page) => page.time,
-            Err(error) => {
-                let text = one_line(&error);
-                return vec![Finding::failed(
-                    SUBJECT,
-                    text,
-                    "see the finding about the database",
-                )];
-            }
+            Err(error) => return vec![unreadable(SUBJECT, &error)],
         };
         let took = context.time.machine().duration_since(sent);
         if nearest.is_none_or(|(_, _, least)| took < least) {
@@ -307,14 +306,7 @@ async fn of_nodes(pats: &Pats) -> Vec<Finding> {
         .await;
     let nodes = match nodes {
         Ok(nodes) => nodes,
-        Err(error) => {
-            let text = one_line(&error);
-            return vec![Finding::failed(
-                SUBJECT,
-                text,
-                "see the finding about the database",
-            )];
-        }
+        Err(error) => return vec![unreadable(SUBJECT, &error)],
     };
     let now = pats.now();
     let silent = |node: &&NodeReport| now.duration_since(node.now) > SILENT;
@@ -352,14 +344,7 @@ async fn of_outbox(pats: &Pats) -> Vec<Finding> {
     const SUBJECT: &str = "notifications";
     let outbox = match pats.outbox().await {
         Ok(outbox) => outbox,
-        Err(error) => {
-            let text = one_line(&error);
-            return vec![Finding::failed(
-                SUBJECT,
-                text,
-                "see the finding about the database",
-            )];
-        }
+        Err(error) => return vec![unreadable(SUBJECT, &error)],
     };
     let late = outbox
         .oldest_pending_at

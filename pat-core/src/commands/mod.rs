@@ -54,7 +54,7 @@
 //!
 //! # Who acts
 //!
-//! Whoever may run a command has the database, so the commands `tokens list`, `tokens revoke` and `tokens identify` ask
+//! A user who may run a command has the database, so the commands `tokens list`, `tokens revoke` and `tokens identify` ask
 //! no [`UserDirectory`](crate::UserDirectory) for permission, and the setting `pat.admin.enabled` does not apply. A
 //! revocation records the operator as the one who revoked the token: `command:` and the name of the account of the
 //! operating system, or of `--actor`. `tokens rotate` acts as the token that it replaces, by the rules for tokens that

@@ -25,7 +25,7 @@ pub struct InactiveOwners {
 
 impl Administration<'_> {
     /// Returns the owners of unrevoked tokens who are not active users: the owners for a
-    /// [filter](crate::search::Filter::owners) that finds the tokens that nobody can use.
+    /// [filter](crate::search::Filter::owners) that finds the tokens that are refused because of their owners.
     ///
     /// The directory knows who is active, and the store does not, so each call asks the directory: of up to 500
     /// owners at a time ([`UserDirectory::profiles`](crate::UserDirectory::profiles)), and of 10,000 owners at most.

@@ -26,7 +26,7 @@ pub(super) const OWNER_STATE: &str = "owner_state";
 pub(super) const VALID: &str = "valid";
 pub(super) const REVOKED_WITHIN: &str = "revoked_within";
 pub(super) const LONGER_THAN: &str = "longer_than";
-/// The fields that links set ([`Quick`]), and no field of the form.
+/// The fields that links set, and the form does not show.
 pub(super) const QUICK_NAMES: [&str; 6] = [
     UNUSED,
     EXPIRING,

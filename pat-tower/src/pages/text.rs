@@ -404,7 +404,8 @@ BadRequestHint = "bad-request-hint",
 NotSupported = "not-supported",
 NotSupportedHint = "not-supported-hint",
 Unavailable = "unavailable",
-UnavailableHint = "unavailable-hint",}
+UnavailableHint = "unavailable-hint",
+}
 
 /// A user chooses a name, which must not change the direction of the text around it.
 fn argument<'a>(name: &str, value: impl Into<Value<'a>>) -> Value<'a> {

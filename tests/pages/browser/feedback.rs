@@ -264,7 +264,7 @@ pub(super) async fn the_filter_sends_the_zone_of_the_browser() {
         "/admin/tokens?created_from=2026-02-27&zone=Asia%2FTokyo"
     );
     assert_eq!(browser.count("tbody tr").await, 1);
-    // Whoever follows the link sees the same, in the same zone.
+    // An administrator who follows the link sees the same, in the same zone.
     let zone = json!({"timezoneId": "America/New_York"});
     browser.cdp("Emulation.setTimezoneOverride", zone).await;
     browser.driver.refresh().await.expect("a reload");

@@ -7,8 +7,8 @@ use axum::response::Response;
 use http::StatusCode;
 use pat_core::{Administration, PolicyError, Token, UpdateError, User};
 
-use super::administration;
 use super::filter::FilterForm;
+use super::{administration, token_of_path};
 use crate::http::path_id::PathId;
 use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
@@ -117,16 +117,10 @@ async fn act(
 }
 
 /// Returns the unrevoked token of any user.
-async fn token(
-    page: &Page,
-    admin: &Administration<'_>,
-    PathId(id): PathId,
-) -> Result<Token, Response> {
-    let id = id.ok_or_else(|| page.not_found())?;
-    let found = admin.find(&[id]).await;
-    let mut found = found.map_err(|error| page.not_administered(&error))?;
-    found.retain(|token| token.revoked_at.is_none());
-    found.pop().ok_or_else(|| page.not_found())
+async fn token(page: &Page, admin: &Administration<'_>, id: PathId) -> Result<Token, Response> {
+    let found = token_of_path(page, admin, id).await?;
+    let unrevoked = Some(found).filter(|token| token.revoked_at.is_none());
+    unrevoked.ok_or_else(|| page.not_found())
 }
 
 async fn show_question(

@@ -4,7 +4,7 @@ use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
 
-use super::administration;
+use super::{administration, token_of_path};
 use crate::http::path_id::PathId;
 use crate::pages::fields::Fields;
 use crate::pages::page::Page;
@@ -13,14 +13,11 @@ use crate::pages::token::{Reader, show_token};
 /// Also of a revoked token, as long as it is stored.
 pub(in crate::pages) async fn token(
     Extension(page): Extension<Page>,
-    PathId(id): PathId,
+    id: PathId,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Response> {
     let admin = administration(&page)?;
-    let id = id.ok_or_else(|| page.not_found())?;
-    let found = admin.find(&[id]).await;
-    let mut found = found.map_err(|error| page.not_administered(&error))?;
-    let token = found.pop().ok_or_else(|| page.not_found())?;
+    let token = token_of_path(&page, admin, id).await?;
     let fields = Fields::of_query(query.as_deref());
     show_token(&page, Reader::Administrator(admin), &token, &fields).await
 }
