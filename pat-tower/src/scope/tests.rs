@@ -185,7 +185,12 @@ fn build(tree: &Tree, prefix: &str, is_scoped: bool, handlers: &mut Handlers) ->
     }
     for (path, service) in &tree.services {
         // A service of its own, whose routes are not part of the map.
-        let (service, _) = build(service, "", false, handlers).into_parts();
+        let mut of_service = Handlers {
+            needs: std::mem::take(&mut handlers.needs),
+            ..Handlers::default()
+        };
+        let (service, _) = build(service, "", false, &mut of_service).into_parts();
+        handlers.needs = of_service.needs;
         attempt(&mut router, |router| {
             router.map_router(|plain| plain.nest_service(path, service))
         });
