@@ -41,7 +41,7 @@
 //!
 //! # Filter
 //! The administrators' filter is in the URL of their list, of the export and of the revocation page. Its dates are days in
-//! the time zone `zone`, such as `Europe/Berlin`, or else in that of the pages. Besides the fields of its form, it has these criteria, each of which has a link above the form:
+//! the time zone `zone`, such as `Europe/Berlin`, or else in that of the pages. Besides the fields of its form, it has these criteria, each of which has a button above the form:
 //!
 //! | parameter | tokens |
 //! |---|---|
@@ -122,6 +122,7 @@ mod layout;
 mod mount;
 mod page;
 mod paging;
+mod pause;
 mod query;
 mod state;
 mod text;
