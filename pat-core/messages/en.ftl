@@ -846,8 +846,8 @@ selected = Selected:
 revoked-by = by
 
 # The text after the number of selected tokens (`selected`) on the administrators' token list: how many of them
-# are on other pages of the list.
-selected-elsewhere = ({ $count } on other pages)
+# are not on this page of the list, or do not match its filter.
+selected-elsewhere = ({ $count } not on this page)
 
 # The note on the administrators' token list that too many tokens were selected one by one; the argument is the
 # greatest number.

@@ -9,6 +9,7 @@ mod overview;
 mod owners;
 mod pause;
 mod revoke;
+mod selection;
 mod token;
 mod unused;
 
