@@ -826,6 +826,7 @@ history = Verlauf
 when = Wann
 happened = Ereignis
 done-by = Durch
+client = Client
 you = Sie
 an-administrator = Die Administration
 automatically = Automatisch

@@ -1054,6 +1054,9 @@ happened = Event
 # the token.
 done-by = By
 
+# The head of the column with the client of an event, for administrators: its network address, and how it names itself.
+client = Client
+
 # In that column, the user who reads the page.
 you = You
 

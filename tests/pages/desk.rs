@@ -21,6 +21,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trial(history::a_reason_is_the_owners_if_the_owner_is_told),
         trial(history::a_history_has_every_event_once),
         trial(history::refusals_in_a_row_are_one_line),
+        trial(history::administrators_see_the_clients_of_events),
         trial(identify::a_secret_is_identified),
         trial(identify::a_secret_is_in_no_answer),
         trial(overview::numbers_are_those_of_their_lists),

@@ -144,3 +144,41 @@ pub(super) async fn refusals_in_a_row_are_one_line() {
     })
     .await;
 }
+
+pub(super) async fn administrators_see_the_clients_of_events() {
+    const AGENT: &str =
+        "pat-cli/1.0 (<linux>; a name that is longer than any column of a table is wide)";
+    let server = super::super::lives::start(&[]).await;
+    let (alice, admin) = (
+        Session::start(&server, "alice").await,
+        Session::start(&server, "admin").await,
+    );
+    let token = create(&server, "ci", None).await;
+    let used = server.get("/rest/api/2/myself").bearer_auth(&token.raw);
+    answer(used.header("user-agent", AGENT)).await;
+    let paths = [
+        format!("/tokens/{}", token.id),
+        format!("/admin/tokens/{}", token.id),
+    ];
+    pat_harness::until("the first use is recorded", async || {
+        events(&page(&alice, &server, &paths[0]).await.body).len() == 2
+    })
+    .await;
+    let own = page(&alice, &server, &paths[0]).await.body;
+    assert!(
+        !own.contains("127.0.0.1") && !own.contains("pat-cli"),
+        "{own}"
+    );
+    let all = page(&admin, &server, &paths[1]).await.body;
+    let agent = "<bdi>pat-cli/1.0 (&#60;linux&#62;; a name that is longer than any column of a table is wide)</bdi>";
+    assert!(all.contains(agent), "{all}");
+    let address = "data-label=\"Client\"><div><div><bdi>127.0.0.1</bdi>";
+    assert_eq!(all.matches(address).count(), 2, "{all}");
+    // It is in no file that leaves the pages.
+    let csv = admin.get(&server, "/admin/tokens/export").await;
+    assert!(
+        csv.body.contains("ci") && !csv.body.contains("127.0.0.1"),
+        "{}",
+        csv.body
+    );
+}

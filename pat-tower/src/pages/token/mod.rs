@@ -9,7 +9,7 @@ use axum::response::Response;
 use http::StatusCode;
 use pat_core::{Relatives, Token, User};
 
-use self::history::{Event, History};
+use self::history::History;
 pub(super) use self::reader::Reader;
 use self::users::Users;
 use super::fields::Fields;
@@ -162,18 +162,14 @@ pub(super) async fn show_token(
     let relatives = page.pats().relatives(token).await;
     let relatives = relatives.map_err(|error| page.unavailable(&error))?;
     let before = history::position(fields);
-    let events = history::read(page, reader, token, before).await?;
+    let events = history::read(page, reader, token.id, before).await?;
     let users = Users::find(page, reader, token, events.as_ref()).await?;
     let now = page.pats().now();
     let is_unrevoked = token.revoked_at.is_none();
     let is_valid = token.validity(now).is_ok();
     let is_replaced = token.replaced.is_some();
     let is_administration = matches!(reader, Reader::Administrator(_));
-    let history = events.map(|events| History {
-        events: Event::all(page, &users, token, &events.events),
-        next: events.next.map(history::query),
-        is_first: before.is_none(),
-    });
+    let history = events.map(|events| History::new(page, &users, token.id, &events, before));
     let line = relatives.line.iter();
     let template = TokenPage {
         page,
