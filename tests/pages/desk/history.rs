@@ -182,3 +182,44 @@ pub(super) async fn administrators_see_the_clients_of_events() {
         csv.body
     );
 }
+
+pub(super) async fn a_deleted_token_has_a_page_for_administrators() {
+    let server = super::super::lives::start(&[]).await;
+    let (alice, admin) = (
+        Session::start(&server, "alice").await,
+        Session::start(&server, "admin").await,
+    );
+    let parent = create(&server, "parent", None).await;
+    let child = create(&server, "child", Some(&parent)).await;
+    revoke(&server, &admin, child.id).await;
+    revoke(&server, &admin, parent.id).await;
+    server.advance(Duration::from_hours(24 * 31)).await;
+    // The session of the sign-in is over, too.
+    let admin = Session::start(&server, "admin").await;
+    let all = page(&admin, &server, &format!("/admin/tokens/{}", child.id)).await;
+    let all = all.body;
+    let mut events = events(&all);
+    events.retain(|event| !event.starts_with("Owner notified"));
+    assert_eq!(events, ["Deleted", "Revoked", "Created with another token"]);
+    for expected in [
+        &*format!("<h1>Deleted token {}</h1>", child.id),
+        &*format!("<bdi>{ALICE}</bdi>"),
+        "<dt>Created</dt><dd><time datetime=\"2026-02-26T",
+        &*format!("href=\"../../admin/tokens/{}\">{}<", parent.id, parent.id),
+        "<dt>Expires</dt><dd><time datetime=\"2026-05-27T",
+        "<dt>Revoked</dt><dd><time datetime=\"2026-02-26T",
+        &*format!("By: <bdi>{ADMINISTRATOR}</bdi>"),
+        "<q>leaked &#60;there&#62;</q>",
+        "<dt>Deleted</dt><dd><time datetime=\"2026-03-",
+    ] {
+        assert!(all.contains(expected), "{expected} in {all}");
+    }
+    // There is nothing to do with it, and its owner and other IDs have no such page.
+    for action in ["/edit", "/pause", "/resume", "revoke?id"] {
+        assert!(!all.contains(action), "{action}: {all}");
+    }
+    let own = alice.get(&server, &format!("/tokens/{}", child.id)).await;
+    assert_ne!(own.status, StatusCode::OK);
+    let unknown = admin.get(&server, "/admin/tokens/17").await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}

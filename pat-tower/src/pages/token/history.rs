@@ -14,7 +14,7 @@ use crate::pages::page::{Page, Time};
 use crate::pages::text::Text;
 
 /// How many events a page has.
-const PAGE_LEN: u32 = 50;
+pub(super) const PAGE_LEN: u32 = 50;
 /// The field of the query with the position of the page.
 const BEFORE: &str = "before";
 /// How many clients of refusals a row names.

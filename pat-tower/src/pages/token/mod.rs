@@ -1,5 +1,6 @@
 //! The page about one token: for its owner, and for administrators.
 
+mod deleted;
 mod history;
 mod reader;
 mod users;
@@ -7,8 +8,9 @@ mod users;
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::{Relatives, Token, User};
+use pat_core::{Relatives, Token, TokenId, User};
 
+pub(super) use self::deleted::show_deleted;
 use self::history::History;
 pub(super) use self::reader::Reader;
 use self::users::Users;
@@ -41,6 +43,8 @@ struct TokenPage<'a> {
     scopes: Option<ScopeList>,
     created: Time,
     parent: Option<Link>,
+    /// For administrators, the ID of the parent if that is deleted.
+    deleted_parent: Option<i64>,
     last_used: Option<Time>,
     expires: Option<Time>,
     /// Whether it is replaced, and works until it expires.
@@ -191,6 +195,9 @@ pub(super) async fn show_token(
             .parent
             .as_ref()
             .map(|parent| Link::new(page, parent, token)),
+        deleted_parent: (is_administration && relatives.parent.is_none())
+            .then(|| token.parent.map(TokenId::get))
+            .flatten(),
         last_used: token.last_used_at.map(|at| page.time(at)),
         expires: token.expires_at.map(|at| page.time(at)),
         is_replaced: is_valid && is_replaced,
