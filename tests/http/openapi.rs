@@ -70,6 +70,7 @@ async fn the_document_names_every_route() {
     let expected = [
         "GET /admin/events readEvents",
         "GET /admin/notifications listDeadNotifications",
+        "POST /admin/notifications/send resendNotifications",
         "POST /admin/notifications/{id}/send resendNotification",
         "DELETE /admin/tokens revokeTokens",
         "POST /admin/tokens/identify identifyToken",

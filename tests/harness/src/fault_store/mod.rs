@@ -51,6 +51,7 @@ pub const METHODS: &[&str] = &[
     "outbox",
     "dead_notifications",
     "requeue_notification",
+    "requeue_all_notifications",
     "search",
     "count",
     "count_each",
