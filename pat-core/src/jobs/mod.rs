@@ -425,7 +425,7 @@ impl Health {
     /// Logs a failed round. An outage of the store is logged elsewhere, once for all jobs.
     fn failed(&mut self, error: &StoreError) {
         match error {
-            StoreError::Timeout | StoreError::Backend(_) => {
+            StoreError::Timeout | StoreError::Busy | StoreError::Backend(_) => {
                 tracing::debug!(
                     job = self.name,
                     error = error as &dyn std::error::Error,
