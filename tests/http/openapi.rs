@@ -384,7 +384,7 @@ async fn schemathesis_finds_nothing() {
     let output = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success(), "{output}");
     assert!(
-        output.contains("Operations:       19 selected / 19 total"),
+        output.contains("Operations:       20 selected / 20 total"),
         "{output}"
     );
     let found = output.lines().filter(|line| line.contains("generated"));

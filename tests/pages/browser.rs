@@ -321,7 +321,7 @@ async fn the_reference_works_under_its_policy() {
     browser.go("/reference/").await;
     let operation = "#operations-Tokens-createToken";
     browser.click(&format!("{operation} button")).await;
-    assert_eq!(browser.count(".opblock").await, 19);
+    assert_eq!(browser.count(".opblock").await, 20);
     // What is proposed can be read.
     let proposed = browser.find(&format!("{operation} textarea")).await;
     let proposed = proposed.value().await.expect("a value").expect("a body");
