@@ -139,7 +139,8 @@ impl<DB: Dialect> Write<DB> {
         at: Timestamp,
     ) -> Result<(), Error> {
         let mut tokens: BTreeMap<i64, Vec<TokenId>> = BTreeMap::new();
-        let mut sql = Sql::new("SELECT notice_id, token_id FROM pat_notice_token WHERE notice_id IN ");
+        let mut sql =
+            Sql::new("SELECT notice_id, token_id FROM pat_notice_token WHERE notice_id IN ");
         sql.bind_list(sent.iter().map(|(id, ..)| id.get()));
         sql.push(" ORDER BY token_id");
         for row in self.fetch(sql).await? {

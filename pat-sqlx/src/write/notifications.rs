@@ -319,10 +319,7 @@ fn token_row(id: NotificationId, kind: NotificationKind, token: &NotificationTok
 }
 
 /// Whether a notification still applies to one of its tokens, in the row with the token's present state.
-#[expect(
-    clippy::match_same_arms,
-    reason = "a new variant must fail Clippy"
-)]
+#[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
 fn still_applies<DB: Dialect>(
     kind: NotificationKind,
     token: &NotificationToken,
