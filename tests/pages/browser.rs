@@ -413,12 +413,12 @@ async fn an_administrator_filters_and_revokes() {
     browser.fill("#pat-f-owner", "alice").await;
     browser.follow(".pat-filter .pat-primary").await;
     assert_eq!(browser.text(".pat-count").await, "6 tokens");
-    browser.follow("thead th:nth-child(2) a").await;
+    browser.follow("thead th:nth-child(2) button").await;
     assert_eq!(
         browser.text("tbody tr:first-child .pat-name bdi").await,
         "build 0"
     );
-    browser.follow("thead th:nth-child(2) a").await;
+    browser.follow("thead th:nth-child(2) button").await;
     assert_eq!(
         browser.text("tbody tr:first-child .pat-name bdi").await,
         "build 5"

@@ -226,6 +226,11 @@ impl Events {
         report_lost(lost);
     }
 
+    /// Returns how many refusals and first uses were lost so far, because they could not be stored.
+    pub(crate) fn unstored(&self) -> u64 {
+        self.samples.as_ref().map_or(0, Queue::dropped)
+    }
+
     /// Logs the events that are undelivered when the process ends, and returns how many they are.
     pub(crate) fn report_undelivered(&self) -> u64 {
         let mut undelivered = 0;

@@ -64,6 +64,11 @@ impl Queue {
         is_worth_a_line.then_some(before + count)
     }
 
+    /// Returns how many events were lost so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
     /// Counts events as no longer pending.
     fn settle(&self, count: u64) {
         self.pending.fetch_sub(count, Ordering::Relaxed);

@@ -126,12 +126,15 @@ impl Jobs {
             );
         }
         let (has_written, ()) = tokio::join!(self.write_last_uses(), self.leave_cluster());
+        let events = &self.node.context.events;
+        let unstored_before = events.unstored();
         self.stop_events.cancel();
         finish(&mut self.event_tasks, EVENTS_LIMIT).await;
+        let unstored = events.unstored() - unstored_before;
         ShutdownReport {
             cancelled_jobs,
             lost_last_uses: !has_written,
-            undelivered_events: self.node.context.events.report_undelivered(),
+            undelivered_events: unstored + events.report_undelivered(),
         }
     }
 
