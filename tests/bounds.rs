@@ -136,7 +136,7 @@ fn every_call_ends_within_its_bound() {
 /// Without these a call goes on, or they are not asked for here: what is asked about a node that is
 /// silent for a minute, by a job that runs for long, at the first use of a feature that older versions do not
 /// know, by tasks of their own that store or hand out events, and before unused tokens are revoked, once all
-/// nodes have written their last uses.
+/// nodes have written their last uses. Notifications are settled several at a time.
 const BEST_EFFORT: &[&str] = &[
     "deregister",
     "renew_lease",
@@ -147,6 +147,7 @@ const BEST_EFFORT: &[&str] = &[
     "recent_digests",
     "count_unused",
     "revoke_unused",
+    "settle_notification",
 ];
 
 /// Makes a call while something is mute; whether it failed for it.

@@ -55,7 +55,9 @@ async fn a_poll_does_not_wait_for_a_writer_of_its_process() {
     let (changed, polled) = tokio::join!(other.append_change(&bob, now), polling);
     polled.expect("before the other process").expect("a poll");
     changed.expect("a change");
+    node.clock.advance(SECOND);
     node.pats.poll_changes().await.expect("a poll");
+    node.clock.advance(SECOND * 20);
     node.pats.ready().await.expect("a report");
 }
 
@@ -104,6 +106,7 @@ async fn a_node_that_others_know_uses_its_cache_until_its_report_is_too_old() {
     assert!(b.accepts(&token).await);
     assert_eq!(b.store.lookups(), lookups + 1, "others may forget it");
     b.store.set(&[], Fault::Busy);
+    b.clock.advance(SECOND);
     b.pats.poll_changes().await.expect("a poll");
     assert!(b.accepts(&token).await && b.accepts(&token).await);
     assert!(b.store.lookups() <= lookups + 2, "it has reported");

@@ -51,8 +51,8 @@ struct Progress {
     reported: Option<(NodeReport, i64)>,
     /// When the last report was sent that was committed and read back.
     read_back: Option<i64>,
-    /// Whether the report that was due last was skipped ([`Report::Skipped`]).
-    is_skipped: bool,
+    /// The boot time at which a report was skipped last ([`Report::Skipped`]); `None` once one is stored.
+    skipped_at: Option<i64>,
     /// Whether the revocations of another node wait for this one.
     somebody_waits: bool,
     /// The time in the last report, whether or not it arrived.
@@ -73,6 +73,10 @@ const REPORT_LASTS: Duration = NODE_FORGOTTEN_AFTER
 /// How long a node is ready after its last report while its reports are skipped: as long as the others count
 /// it, and not forever, since the call that writes may wait for a disk that does not answer.
 const READY_FOR_WHILE_SKIPPED: Duration = NODE_FORGOTTEN_AFTER;
+
+/// How long after a skipped report the next one is skipped without asking the store: the revocations that wait
+/// for other nodes poll too, one after the other, and must not delay each other.
+const SKIPPED_FOR: Duration = Duration::from_millis(250);
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,9 +125,10 @@ impl Feed {
             self.polled_at.store(sent, Ordering::Relaxed);
         }
         if let Some(at) = progress.read_back {
-            let lasts = match progress.is_skipped {
-                false => READY_FOR,
-                true => READY_FOR_WHILE_SKIPPED,
+            let lasts = if progress.skipped_at.is_some() {
+                READY_FOR_WHILE_SKIPPED
+            } else {
+                READY_FOR
             };
             let until = at.saturating_add(micros(lasts));
             self.reported_until.store(until, Ordering::Relaxed);
@@ -222,7 +227,6 @@ impl Feed {
         if report == Report::Stored && self.is_news(progress, page.head.generation) {
             report = self.report(progress, page.head.generation).await?;
         }
-        progress.is_skipped = report == Report::Skipped;
         if is_outdated {
             return Ok(());
         }
@@ -336,6 +340,10 @@ impl Feed {
 
     async fn report(&self, progress: &mut Progress, applied: u64) -> Result<Report, StoreError> {
         let sent = self.context.time.now();
+        let is_recent = |at| sent.boot - at < micros(SKIPPED_FOR);
+        if progress.skipped_at.is_some_and(is_recent) {
+            return Ok(Report::Skipped);
+        }
         let limit = self.context.auth_timeout();
         let report = NodeReport {
             node: self.node(progress)?,
@@ -349,9 +357,13 @@ impl Feed {
         let bounds = self.context.time.mark_bounds();
         let reporting = self.context.store.heartbeat(&report, &bounds);
         let time = match self.context.outages.store(limit, reporting).await {
-            Err(StoreError::Busy) => return Ok(Report::Skipped),
+            Err(StoreError::Busy) => {
+                progress.skipped_at = Some(self.context.time.now().boot);
+                return Ok(Report::Skipped);
+            }
             time => time?,
         };
+        progress.skipped_at = None;
         self.auth.observe_moved(sent, time);
         progress.reported = Some((report, sent.boot));
         self.own.store(report.node, Ordering::Relaxed);

@@ -319,6 +319,7 @@ pub trait JobStore: Debug + Send + Sync {
 
     /// Claims up to `limit` due notifications, the longest due first, so that no other worker gets them
     /// during the time `ttl`. Counts an attempt for each notification ([`QueuedNotification::attempts`]).
+    /// Notifications that a [revocation](super::Revocation::notify) has left to be queued are due too.
     ///
     /// The store first removes tokens from a notification that it no longer applies to: for `Created`,
     /// `ExpiresSoon` and `Expired`, tokens that are revoked or deleted; for `ExpiresSoon` also tokens that

@@ -196,7 +196,8 @@ pub struct Revocation {
     pub id: Option<i64>,
     /// Whether the store queues a
     /// [`NotificationKind::RevokedByAdmin`](crate::notification::NotificationKind::RevokedByAdmin) for each
-    /// owner of revoked tokens, in the transaction of the revocation. Always `false` for a store without
+    /// owner of revoked tokens, in the transaction of the revocation; or the transaction records that it is to be
+    /// queued, and [`JobStore::claim_notifications`](super::JobStore::claim_notifications) queues it. Always `false` for a store without
     /// [`TokenStore::jobs`](super::TokenStore::jobs).
     pub notify: bool,
 }

@@ -333,6 +333,17 @@ impl JobStore for FaultStore {
         .await
     }
 
+    async fn settle_notifications(
+        &self,
+        settled: &[(Claim, Outcome)],
+        now: Timestamp,
+    ) -> Result<Vec<bool>, StoreError> {
+        self.call("settle_notifications", |_| {
+            self.jobs_inside().settle_notifications(settled, now)
+        })
+        .await
+    }
+
     async fn outbox(&self) -> Result<Outbox, StoreError> {
         self.call("outbox", |_| self.jobs_inside().outbox()).await
     }

@@ -48,6 +48,7 @@ pub const METHODS: &[&str] = &[
     "mend_future",
     "claim_notifications",
     "settle_notification",
+    "settle_notifications",
     "outbox",
     "dead_notifications",
     "requeue_notification",
