@@ -19,7 +19,7 @@ const WRITE: Option<&str> = Some("tokens:write");
 const ADMIN: Option<&str> = Some("tokens:admin");
 
 /// The requests that the routers serve, and the scope that each needs.
-const REQUESTS: [(&str, &str, Option<&str>); 69] = [
+const REQUESTS: [(&str, &str, Option<&str>); 72] = [
     ("GET", "/rest/tokens", READ),
     ("GET", "/rest/tokens/", READ),
     ("HEAD", "/rest/tokens", READ),
