@@ -348,7 +348,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             "SELECT id, kind, owner, queued_at, attempts, error FROM pat_notice WHERE state = ",
         );
         sql.bind(DEAD);
-        sql.push(" AND kind IN ").bind_list(row::known_kinds());
+        sql.push(" AND kind IN ").bind_in(row::known_kinds());
         sql.push(" ORDER BY queued_at DESC, id DESC LIMIT ")
             .bind(limit);
         let rows = fetch(&self.pool, sql).await?;

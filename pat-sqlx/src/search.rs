@@ -245,7 +245,7 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
         sql.push(" ESCAPE '!'");
     }
     if !filter.owners.is_empty() {
-        sql.push(" AND t.owner IN ").bind_list(&filter.owners);
+        sql.push(" AND t.owner IN ").bind_in(&filter.owners);
     }
     push_range(sql, "t.created_at", filter.created);
     push_range(sql, "t.expires_key", filter.expires);
@@ -468,7 +468,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             sql.push(format_args!(" THEN 1 END) AS n{number}"));
         }
         sql.push(format_args!(" FROM {TOKENS}"));
-        let rows = fetch(&self.pool, sql.not_persistent()).await?;
+        let rows = fetch(&self.pool, sql).await?;
         let row = rows.first().ok_or(Error::RowNotFound)?;
         (0..filters.len())
             .map(|number| row.count(&format!("n{number}")))
@@ -492,7 +492,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             let mut sql = Sql::<DB>::new(format!(
                 "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
             ));
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             sql.push(" ORDER BY t.id");
             for row in fetch(&self.pool, sql).await? {
                 tokens.push(row::token(&row)?);

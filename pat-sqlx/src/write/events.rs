@@ -185,7 +185,7 @@ impl<DB: Dialect> Write<DB> {
             sql.push(" THEN ").bind(seq);
         }
         sql.push(" ELSE seq END WHERE id IN ");
-        sql.bind_list(ids.iter().copied());
+        sql.bind_in(ids.iter().copied());
         self.execute(sql.not_persistent()).await.map(drop)
     }
 

@@ -83,7 +83,7 @@ impl<DB: Dialect> Write<DB> {
         for chunk in owners?.chunks(CHUNK) {
             let mut sql = Sql::new("SELECT id FROM pat_token WHERE ");
             push_due(&mut sql, due);
-            sql.push(" AND owner IN ").bind_list(chunk);
+            sql.push(" AND owner IN ").bind_in(chunk);
             sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
             ids.extend(self.fetch_ids(sql).await?);
         }
@@ -108,8 +108,8 @@ impl<DB: Dialect> Write<DB> {
                 sql.push(" END");
             }
             sql.push(" WHERE id IN ");
-            sql.bind_list(chunk.iter().copied());
-            self.execute(sql.not_persistent()).await?;
+            sql.bind_in(chunk.iter().copied());
+            self.execute(sql).await?;
         }
         if due.kind == NotificationKind::ExpiresSoon {
             self.withdraw_notifications(due.kind, ids).await?;
@@ -153,7 +153,7 @@ impl<DB: Dialect> Write<DB> {
     pub(super) async fn delete(&mut self, column: &str, numbers: &[i64]) -> Result<(), Error> {
         for chunk in numbers.chunks(CHUNK) {
             let mut sql = Sql::new(format!("DELETE FROM {column} IN "));
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             self.execute(sql).await?;
         }
         Ok(())

@@ -32,7 +32,7 @@ impl<DB: Dialect> Write<DB> {
             let mut sql = Sql::new(format!(
                 "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
             ));
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             for row in self.fetch(sql).await? {
                 let token = row::token(&row)?;
                 let tokens = by_owner.entry(token.owner.clone()).or_default();
@@ -133,7 +133,7 @@ impl<DB: Dialect> Write<DB> {
         sql.bind(PENDING).push(" AND (due_at <= ").bind(now);
         sql.push(" OR due_at > ").bind(now + LONGEST_DELAY);
         sql.push(")");
-        sql.push(" AND kind IN ").bind_list(row::known_kinds());
+        sql.push(" AND kind IN ").bind_in(row::known_kinds());
         sql.push(" ORDER BY due_at, id LIMIT ").bind(limit);
         sql.push(DB::SKIP_LOCKED);
         let rows = self.fetch(sql).await?;
@@ -196,7 +196,7 @@ impl<DB: Dialect> Write<DB> {
             let mut sql = Sql::new("DELETE FROM pat_notice_token WHERE notice_id = ");
             sql.bind(notification.claim.id.get());
             sql.push(" AND token_id IN ");
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             self.execute(sql).await?;
         }
         Ok(())

@@ -46,8 +46,8 @@ impl<DB: Dialect> Write<DB> {
             let mut sql = Sql::new("UPDATE pat_owner SET seen_at = ");
             sql.bind(self.now());
             sql.push(" WHERE seen_at IS NULL AND owner IN ")
-                .bind_list(chunk);
-            self.execute(sql.not_persistent()).await?;
+                .bind_in(chunk);
+            self.execute(sql).await?;
         }
         Ok(owners.len() as u64)
     }
@@ -59,8 +59,8 @@ impl<DB: Dialect> Write<DB> {
                 "UPDATE pat_owner SET missing_since = NULL \
                  WHERE missing_since IS NOT NULL AND owner IN ",
             );
-            sql.bind_list(chunk);
-            self.execute(sql.not_persistent()).await?;
+            sql.bind_in(chunk);
+            self.execute(sql).await?;
         }
         Ok(())
     }
@@ -83,13 +83,13 @@ impl<DB: Dialect> Write<DB> {
             let mut sql = Sql::new("UPDATE pat_owner SET missing_since = ");
             sql.bind(vouched);
             sql.push(" WHERE (missing_since IS NULL OR missing_since > ");
-            sql.bind(vouched).push(") AND owner IN ").bind_list(chunk);
-            self.execute(sql.not_persistent()).await?;
+            sql.bind(vouched).push(") AND owner IN ").bind_in(chunk);
+            self.execute(sql).await?;
             let mut sql = Sql::new("SELECT owner FROM pat_owner WHERE missing_since <= ");
             sql.bind(long_ago);
-            sql.push(" AND owner IN ").bind_list(chunk);
+            sql.push(" AND owner IN ").bind_in(chunk);
             sql.push(" ORDER BY owner");
-            for row in self.fetch(sql.not_persistent()).await? {
+            for row in self.fetch(sql).await? {
                 gone.push(row.owner("owner")?);
             }
         }

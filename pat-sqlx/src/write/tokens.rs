@@ -106,7 +106,7 @@ impl<DB: Dialect> Write<DB> {
         }
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("SELECT DISTINCT owner FROM pat_token WHERE id IN ");
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             for row in self.fetch(sql).await? {
                 owners.insert(row.owner("owner")?);
             }
@@ -189,8 +189,8 @@ impl<DB: Dialect> Write<DB> {
         ids: impl Iterator<Item = TokenId>,
     ) -> Result<HashMap<TokenId, Timestamp>, Error> {
         let mut sql = Sql::new("SELECT id, created_at FROM pat_token WHERE id IN ");
-        sql.bind_list(ids);
-        let rows = self.fetch(sql.not_persistent()).await?;
+        sql.bind_in(ids);
+        let rows = self.fetch(sql).await?;
         rows.iter()
             .map(|row| Ok((row.token_id("id")?, row.timestamp("created_at")?)))
             .collect()
@@ -328,11 +328,11 @@ impl<DB: Dialect> Write<DB> {
         let mut tokens = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
             let mut sql = self.lock_sql("t.id IN ");
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             let locked = self.fetch_locked(sql).await?;
             if chunk.len() > 1 {
                 let mut count = count_sql("", "id IN ");
-                count.bind_list(chunk.iter().copied());
+                count.bind_in(chunk.iter().copied());
                 self.assert_all(locked.len(), count).await?;
             }
             tokens.extend(locked);
@@ -402,7 +402,7 @@ impl<DB: Dialect> Write<DB> {
         sql.push(", revocation_id = ")
             .bind(Value::Int(revocation.id));
         sql.push(" WHERE revoked_at IS NULL AND id IN ");
-        sql.bind_list(tokens.iter().map(|token| token.id));
+        sql.bind_in(tokens.iter().map(|token| token.id));
         self.execute_on(tokens.len(), sql).await
     }
 

@@ -67,8 +67,8 @@ impl<DB: Dialect> Write<DB> {
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("UPDATE pat_token SET unused_warned_at = ");
             sql.bind(warned_at).push(" WHERE id IN ");
-            sql.bind_list(chunk.iter().copied());
-            self.execute(sql.not_persistent()).await?;
+            sql.bind_in(chunk.iter().copied());
+            self.execute(sql).await?;
         }
         self.withdraw_notifications(NotificationKind::UnusedWarning, &ids)
             .await?;
@@ -85,8 +85,8 @@ impl<DB: Dialect> Write<DB> {
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("DELETE FROM pat_notice_token WHERE kind = ");
             sql.bind(kind.number()).push(" AND token_id IN ");
-            sql.bind_list(chunk.iter().copied());
-            self.execute(sql.not_persistent()).await?;
+            sql.bind_in(chunk.iter().copied());
+            self.execute(sql).await?;
         }
         Ok(())
     }
@@ -145,10 +145,10 @@ impl<DB: Dialect> Write<DB> {
                 "SELECT t.id, t.owner, t.name FROM {USED_TOKENS} WHERE "
             ));
             push_revocable(&mut sql, &times);
-            sql.push(" AND t.id IN ").bind_list(chunk.iter().copied());
+            sql.push(" AND t.id IN ").bind_in(chunk.iter().copied());
             sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
             let mut unused = Vec::new();
-            for row in self.fetch(sql.not_persistent()).await? {
+            for row in self.fetch(sql).await? {
                 unused.push(row::revoked_token(&row)?);
             }
             if !unused.is_empty() {
@@ -204,9 +204,9 @@ impl<DB: Dialect> Write<DB> {
         for chunk in owners?.chunks(CHUNK) {
             let mut sql = Sql::new(format!("SELECT t.id FROM {tables} WHERE "));
             push_condition(&mut sql);
-            sql.push(" AND t.owner IN ").bind_list(chunk);
+            sql.push(" AND t.owner IN ").bind_in(chunk);
             sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
-            ids.extend(self.fetch_ids(sql.not_persistent()).await?);
+            ids.extend(self.fetch_ids(sql).await?);
         }
         Ok(ids)
     }
