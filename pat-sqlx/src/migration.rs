@@ -13,7 +13,7 @@ use crate::store::SqlxStore;
 /// run.
 pub(crate) const TABLE: &str = "pat_migrations";
 /// The names of the migrations, in order.
-const NAMES: [&str; 9] = [
+const NAMES: [&str; 10] = [
     "tokens",
     "jobs",
     "nodes",
@@ -23,6 +23,7 @@ const NAMES: [&str; 9] = [
     "scopes",
     "lines",
     "requests",
+    "revocation notices",
 ];
 const _: () = assert!(
     NAMES.len() as u64 == SCHEMA_VERSION,

@@ -106,7 +106,7 @@ impl SqlDialect for MySql {
     const HAS_SERVER: bool = true;
     // The value is a number, or a word on newer versions of MariaDB.
     const IS_WRITABLE: &'static str = "CONCAT(@@global.read_only) IN ('0', 'OFF')";
-    const MIGRATIONS: [&'static str; 9] = [
+    const MIGRATIONS: [&'static str; 10] = [
         include_str!("../migrations/mysql/0001_tokens.sql"),
         include_str!("../migrations/mysql/0002_jobs.sql"),
         include_str!("../migrations/mysql/0003_nodes.sql"),
@@ -116,6 +116,7 @@ impl SqlDialect for MySql {
         include_str!("../migrations/mysql/0007_scopes.sql"),
         include_str!("../migrations/mysql/0008_lines.sql"),
         include_str!("../migrations/mysql/0009_requests.sql"),
+        include_str!("../migrations/mysql/0010_revocation_notices.sql"),
     ];
 
     const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \

@@ -110,7 +110,7 @@ impl SqlDialect for Postgres {
     const HAS_SERVER: bool = true;
     const IS_WRITABLE: &'static str =
         "(current_setting('transaction_read_only') = 'off')::INT::BIGINT";
-    const MIGRATIONS: [&'static str; 9] = [
+    const MIGRATIONS: [&'static str; 10] = [
         include_str!("../migrations/postgres/0001_tokens.sql"),
         include_str!("../migrations/postgres/0002_jobs.sql"),
         include_str!("../migrations/postgres/0003_nodes.sql"),
@@ -120,6 +120,7 @@ impl SqlDialect for Postgres {
         include_str!("../migrations/postgres/0007_scopes.sql"),
         include_str!("../migrations/postgres/0008_lines.sql"),
         include_str!("../migrations/postgres/0009_requests.sql"),
+        include_str!("../migrations/postgres/0010_revocation_notices.sql"),
     ];
 
     const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \

@@ -88,7 +88,7 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
 
     /// The SQL of the migrations that create the store's tables, in order. Each migration can be run
     /// again after it was applied in part.
-    const MIGRATIONS: [&'static str; 9];
+    const MIGRATIONS: [&'static str; 10];
 
     /// The SQL that creates the table of migrations, with the columns with which sqlx creates it.
     const CREATE_MIGRATIONS_TABLE: &'static str;

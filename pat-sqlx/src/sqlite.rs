@@ -185,7 +185,7 @@ impl SqlDialect for Sqlite {
     const CLOCK: &'static str = "NULL";
     const HAS_SERVER: bool = false;
     const IS_WRITABLE: &'static str = "1";
-    const MIGRATIONS: [&'static str; 9] = [
+    const MIGRATIONS: [&'static str; 10] = [
         include_str!("../migrations/sqlite/0001_tokens.sql"),
         include_str!("../migrations/sqlite/0002_jobs.sql"),
         include_str!("../migrations/sqlite/0003_nodes.sql"),
@@ -195,6 +195,7 @@ impl SqlDialect for Sqlite {
         include_str!("../migrations/sqlite/0007_scopes.sql"),
         include_str!("../migrations/sqlite/0008_lines.sql"),
         include_str!("../migrations/sqlite/0009_requests.sql"),
+        include_str!("../migrations/sqlite/0010_revocation_notices.sql"),
     ];
 
     const CREATE_MIGRATIONS_TABLE: &'static str = "CREATE TABLE IF NOT EXISTS pat_migrations (\n    \

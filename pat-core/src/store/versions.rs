@@ -6,7 +6,7 @@ use super::StoreError;
 /// Nodes that run several versions of the crate may share one store, since a newer version only adds data.
 /// Before a newer version stores data that older versions would misread, it excludes them from the store
 /// ([`TokenStore::raise_readable_from`](super::TokenStore::raise_readable_from)).
-pub const SCHEMA_VERSION: u64 = 9;
+pub const SCHEMA_VERSION: u64 = 10;
 
 /// The version of the data in a store, and the oldest version ([`SCHEMA_VERSION`]) that may use the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,6 +49,7 @@ const COLUMNS: &[(&str, Meaning)] = &[
     ("pat_token.unused_warned_at", Written),
     ("pat_token.imported_at", Written),
     ("pat_token.revocation_id", NoTime),
+    ("pat_token.notice_due_at", Written),
     ("pat_last_used.token_id", Token),
     ("pat_last_used.created_at", Written),
     ("pat_last_used.last_used_at", Written),

@@ -18,7 +18,7 @@ use super::later::TABLES;
 use crate::stores::owner;
 
 /// The versions that were released, each with a file for every database in `schemas`.
-const RELEASED: [&str; 6] = ["0004", "0005", "0006", "0007", "0008", "0009"];
+const RELEASED: [&str; 7] = ["0004", "0005", "0006", "0007", "0008", "0009", "0010"];
 /// The secrets of the tokens in `schemas/rows.sql`.
 const CI: &str = "pat_lHvDqrT5tVxb0iwvXimWnbYhmaWhI4KOnAVJlRmNzcC3Qy331";
 const LAPTOP: &str = "pat_9XcS80J3GqjVee7WCbNJANbMCNgNdpKQ46ZQJKqmAFT1J6fYH";
