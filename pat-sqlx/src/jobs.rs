@@ -240,10 +240,11 @@ impl<DB: Dialect> SqlxStore<DB> {
         after: Option<&Owner>,
         limit: u32,
     ) -> Result<Vec<ListedOwner>, sqlx::Error> {
-        let mut sql = Sql::new(
+        let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
+        let mut sql = Sql::new(format!(
             "SELECT t.owner, o.missing_since FROM (\
-             SELECT DISTINCT owner FROM pat_token WHERE revoked_at IS NULL AND owner > ",
-        );
+             SELECT DISTINCT owner FROM pat_token{index} WHERE revoked_at IS NULL AND owner > ",
+        ));
         // An owner's key is never empty.
         sql.bind(after.map_or("", Owner::as_str));
         sql.push(" ORDER BY owner LIMIT ").bind(limit);

@@ -15,6 +15,7 @@ use pat_core::{Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 
+use crate::access::{Access, BY_OWNER, push_never_expires};
 use crate::checkout::fetch;
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
@@ -52,42 +53,6 @@ impl Columns {
             SortKey::Name => of_token("t.name_folded", "pat_token_by_name"),
             SortKey::Owner => of_token("t.owner", BY_OWNER),
         }
-    }
-}
-
-const BY_OWNER: &str = "pat_token_by_owner";
-
-/// Returns the index of a filter that matches so few tokens that each page can sort them all: the tokens
-/// of some owners, or recently revoked ones.
-fn narrow_index(filter: &Filter) -> Option<&'static str> {
-    if !filter.owners.is_empty() {
-        Some(BY_OWNER)
-    } else if filter.revoked == RevokedTokens::Only {
-        Some("pat_token_by_revocation")
-    } else {
-        None
-    }
-}
-
-/// Returns the tables of a search: read by the narrow index of the filter, or else by the index of the
-/// order, of which a page reads no more than it shows. If the filter has dates, the index of a date may
-/// be better; a database with statistics then chooses.
-fn tables_of<DB: Dialect>(search: &Search) -> String {
-    let Search { filter, sort, .. } = search;
-    let narrow = narrow_index(filter);
-    let index = narrow.unwrap_or(Columns::of(sort.key).index);
-    let has_dates = [filter.created, filter.expires, filter.last_used]
-        .iter()
-        .any(|range| !range.is_open());
-    let (index, join) = if has_dates && DB::KEEPS_STATISTICS {
-        (String::new(), "JOIN")
-    } else {
-        (DB::by_index(index), DB::JOIN_IN_ORDER)
-    };
-    if sort.key == SortKey::LastUsedAt && narrow.is_none() {
-        format!("pat_last_used u{index} {join} pat_token t ON t.id = u.token_id")
-    } else {
-        format!("pat_token t{index} LEFT JOIN pat_last_used u ON u.token_id = t.id")
     }
 }
 
@@ -200,8 +165,9 @@ impl<'a> Range<'a> {
         }
     }
 
-    /// Returns the `ORDER BY` of the range.
-    fn order(&self, walk: Walk) -> String {
+    /// Returns the `ORDER BY` of the range. If the tokens are to be sorted, its first column is not that of an
+    /// index which the planner might walk instead.
+    fn order<DB: Dialect>(&self, walk: Walk, access: Access) -> String {
         let Columns {
             value,
             created_at,
@@ -209,14 +175,27 @@ impl<'a> Range<'a> {
             ..
         } = Columns::of(walk.sort.key);
         let direction = walk.direction();
-        let equals = walk.order_of_equals(created_at, id);
+        let sorted = |column: &str| {
+            if !access.sorts() {
+                return column.to_owned();
+            }
+            let is_text = column == value
+                && matches!(walk.sort.key, SortKey::Name | SortKey::Owner);
+            DB::sort_key(column, is_text)
+        };
         match (self, walk.sort.key) {
-            (Self::SameTime(_), _) => walk.order_of_ids(id),
-            (Self::SameValue(_) | Self::Equals(_), _) => equals,
+            (Self::SameTime(_), _) => walk.order_of_ids(&sorted(id)),
+            (Self::SameValue(_) | Self::Equals(_), _) => {
+                walk.order_of_equals(&sorted(created_at), id)
+            }
             (Self::Between(..), SortKey::CreatedAt) => {
+                let value = sorted(value);
                 format!("{value} {direction}, {}", walk.order_of_ids(id))
             }
-            (Self::Between(..), _) => format!("{value} {direction}, {equals}"),
+            (Self::Between(..), _) => {
+                let (value, equals) = (sorted(value), walk.order_of_equals(created_at, id));
+                format!("{value} {direction}, {equals}")
+            }
         }
     }
 }
@@ -249,15 +228,9 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     }
     push_range(sql, "t.created_at", filter.created);
     push_range(sql, "t.expires_key", filter.expires);
-    push_range(sql, "u.last_used_at", filter.last_used);
     push_range(sql, "t.revoked_at", filter.revoked_at);
     push_scopes(sql, filter);
-    if filter.is_used == Some(true) || !filter.last_used.is_open() {
-        sql.push(" AND u.last_used_at > 0");
-    }
-    if filter.is_used == Some(false) {
-        sql.push(" AND u.last_used_at = 0");
-    }
+    push_last_used(sql, filter);
     if let Some(since) = filter.unused_since {
         push_unused(sql, since);
     }
@@ -276,11 +249,16 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
         sql.push(" AND ");
         push_longer_than(sql, time);
     }
-    sql.push(match filter.never_expires {
-        Some(true) => " AND t.expires_at IS NULL",
-        Some(false) => " AND t.expires_at IS NOT NULL",
-        None => "",
-    });
+    match filter.never_expires {
+        Some(true) => {
+            sql.push(" AND t.expires_at IS NULL");
+            push_never_expires(sql);
+        }
+        Some(false) => {
+            sql.push(" AND t.expires_at IS NOT NULL");
+        }
+        None => {}
+    }
     sql.push(match filter.is_disabled {
         Some(true) => " AND t.disabled_at IS NOT NULL",
         Some(false) => " AND t.disabled_at IS NULL",
@@ -303,7 +281,12 @@ fn push_scopes<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
         sql.push(separator).push("t.scopes IS NULL");
         separator = " OR ";
     }
-    for name in filter.scopes.iter() {
+    let mut names: Vec<_> = filter.scopes.iter().collect();
+    if let Some(last) = names.last().copied() {
+        // As in a list of `Sql::bind_in`.
+        names.resize(names.len().next_power_of_two(), last);
+    }
+    for name in names {
         sql.push(separator).push("t.scopes = ").bind(name);
         let name = escape_like(name);
         // First, last, and between two others.
@@ -322,21 +305,26 @@ fn push_scopes<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     }
 }
 
-fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
+/// Appends the conditions on the last use alone.
+pub(crate) fn push_last_used<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
+    push_range(sql, "u.last_used_at", filter.last_used);
+    if filter.is_used == Some(true) || !filter.last_used.is_open() {
+        sql.push(" AND u.last_used_at > 0");
+    }
+    if filter.is_used == Some(false) {
+        sql.push(" AND u.last_used_at = 0");
+    }
+    if let Some(since) = filter.unused_since {
+        push_and(sql, "u.last_used_at", " <= ", since.into());
+    }
+}
+
+pub(crate) fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
     if let Some(from) = range.from {
         push_and(sql, column, " >= ", from.into());
     }
     if let Some(to) = range.to {
         push_and(sql, column, " <= ", to.into());
-    }
-}
-
-/// Returns the tables of a count; the last uses only if the filter needs them.
-fn counted_tables(filter: &Filter) -> &'static str {
-    if filter.last_used.is_open() && filter.is_used.is_none() && filter.unused_since.is_none() {
-        "pat_token t"
-    } else {
-        TOKENS
     }
 }
 
@@ -348,9 +336,10 @@ impl<DB: Dialect> SqlxStore<DB> {
             Start::After(position) | Start::Before(position) => (Range::all_after(position), 0),
             Start::Offset(offset) => (vec![Range::Between(None, None)], *offset as usize),
         };
+        let access = self.access(&search.filter, Some(search.sort.key)).await?;
         let walk = Walk::new(search);
         // Read backward, an index has ascending values in their whole order, as it has them forward.
-        let is_against_index = search.sort.is_descending && narrow_index(&search.filter).is_none();
+        let is_against_index = search.sort.is_descending && !access.sorts();
         let limit = search.limit as usize;
         let mut tokens = Vec::with_capacity(limit);
         for range in ranges {
@@ -360,11 +349,12 @@ impl<DB: Dialect> SqlxStore<DB> {
             }
             tokens.extend(match range {
                 Range::Between(after, _) if is_against_index => {
-                    self.descend(search, after, offset, rest).await?
+                    self.descend(search, access, after, offset, rest).await?
                 }
                 range => {
-                    let order = range.order(walk);
-                    self.page(search, &range, &order, offset, rest).await?
+                    let order = range.order::<DB>(walk, access);
+                    self.page(search, access, &range, &order, offset, rest)
+                        .await?
                 }
             });
         }
@@ -377,20 +367,21 @@ impl<DB: Dialect> SqlxStore<DB> {
     async fn page(
         &self,
         search: &Search,
+        access: Access,
         range: &Range<'_>,
         order: &str,
         offset: usize,
         limit: usize,
     ) -> Result<Vec<Token>, Error> {
-        let tables = tables_of::<DB>(search);
+        let tables = access.tables::<DB>(&search.filter, Columns::of(search.sort.key).index);
         let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables} WHERE "));
         push_filter(&mut sql, &search.filter);
         range.push_condition(&mut sql, Walk::new(search));
-        // The limit is a number in the text, so that the planner knows that few rows are needed, and
-        // takes the index of the order.
-        sql.push(format_args!(
-            " ORDER BY {order} LIMIT {limit} OFFSET {offset}"
-        ));
+        // Bound, so that pages of all sizes have one text.
+        sql.push(format_args!(" ORDER BY {order} LIMIT "));
+        sql.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+        sql.push(" OFFSET ");
+        sql.bind(i64::try_from(offset).unwrap_or(i64::MAX));
         let rows = fetch(&self.pool, sql).await?;
         rows.iter().map(row::token).collect()
     }
@@ -405,6 +396,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     async fn descend(
         &self,
         search: &Search,
+        access: Access,
         mut after: Option<Value>,
         mut offset: usize,
         limit: usize,
@@ -416,7 +408,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         loop {
             let wanted = offset + limit - page.len();
             let rest = Range::Between(after, None);
-            let found = self.page(search, &rest, &by_value, 0, wanted).await?;
+            let found = self.page(search, access, &rest, &by_value, 0, wanted).await?;
             let found = found.into_iter();
             let mut found: Vec<_> = found
                 .map(|token| (sort.position_of(&token), token))
@@ -435,8 +427,9 @@ impl<DB: Dialect> SqlxStore<DB> {
             offset = offset.saturating_sub(before);
             let equals = Range::Equals(bound(&last));
             let wanted = limit - page.len();
+            let order = equals.order::<DB>(walk, access);
             page.extend(
-                self.page(search, &equals, &equals.order(walk), offset, wanted)
+                self.page(search, access, &equals, &order, offset, wanted)
                     .await?,
             );
             if page.len() == limit {
@@ -448,7 +441,10 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_count(&self, filter: &Filter) -> Result<u64, Error> {
-        let tables = counted_tables(filter);
+        let tables = self
+            .access(filter, None)
+            .await?
+            .counted_tables::<DB>(filter);
         let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables} WHERE "));
         push_filter(&mut sql, filter);
         let rows = fetch(&self.pool, sql).await?;
@@ -476,7 +472,10 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_ids(&self, filter: &Filter) -> Result<Vec<TokenId>, Error> {
-        let tables = counted_tables(filter);
+        let tables = self
+            .access(filter, None)
+            .await?
+            .counted_tables::<DB>(filter);
         let mut sql = Sql::<DB>::new(format!("SELECT t.id FROM {tables} WHERE "));
         push_filter(&mut sql, filter);
         sql.push(" ORDER BY t.id");

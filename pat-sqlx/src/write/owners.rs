@@ -32,10 +32,11 @@ impl<DB: Dialect> Write<DB> {
     /// Records the present time for up to `limit` owners of unrevoked tokens whom the host has not reported;
     /// returns how many there were.
     pub(crate) async fn note_unseen(&mut self, limit: u32) -> Result<u64, Error> {
-        let mut sql = Sql::new(
-            "SELECT DISTINCT t.owner FROM pat_token t LEFT JOIN pat_owner o ON o.owner = t.owner \
-             WHERE t.revoked_at IS NULL AND o.seen_at IS NULL LIMIT ",
-        );
+        let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
+        let mut sql = Sql::new(format!(
+            "SELECT t.owner FROM (SELECT DISTINCT owner FROM pat_token{index} WHERE revoked_at IS NULL) t \
+             LEFT JOIN pat_owner o ON o.owner = t.owner WHERE o.seen_at IS NULL LIMIT ",
+        ));
         sql.bind(limit);
         let rows = self.fetch(sql).await?;
         let owners: Result<BTreeSet<_>, _> = rows.iter().map(|row| row.owner("owner")).collect();

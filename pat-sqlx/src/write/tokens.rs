@@ -136,25 +136,29 @@ impl<DB: Dialect> Write<DB> {
     }
 
     /// Counts the tokens of an owner, up to `most`, and reads the time: call it after the owner's lock,
-    /// which the transaction may have waited for.
+    /// which the transaction may have waited for. Of revoked tokens it reads only the index.
     pub(crate) async fn count_tokens(&mut self, owner: &Owner, most: u32) -> Result<Count, Error> {
         let clock = self.clock.expression::<DB>();
         let mut sql = Sql::new(format!(
-            "SELECT MAX({clock}) AS clock, c.mark, c.version, c.readable_from, COUNT(o.line) AS n, \
-             COUNT(DISTINCT CASE WHEN o.revoked_at IS NULL AND (o.ends_at IS NULL OR (o.ends_at > c.mark \
-             AND o.ends_at > "
+            "SELECT MAX({clock}) AS clock, c.mark, c.version, c.readable_from, \
+             (SELECT COUNT(*) FROM (SELECT owner FROM pat_token WHERE owner = "
         ));
+        sql.bind(owner).push(" LIMIT ").bind(most);
+        sql.push(
+            ") a) AS n, COUNT(DISTINCT CASE WHEN o.ends_at IS NULL OR (o.ends_at > c.mark AND o.ends_at > ",
+        );
         // The later of clock and mark counts.
         if self.clock == ClockSource::Database && DB::HAS_SERVER {
             sql.push(clock);
         } else {
             sql.bind(self.caller_now);
         }
+        let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
         sql.push(format_args!(
-            ")) THEN o.line END) AS counted FROM pat_clock c LEFT JOIN \
-             (SELECT COALESCE(line_id, id) AS line, revoked_at, \
+            ") THEN o.line END) AS counted FROM pat_clock c LEFT JOIN \
+             (SELECT COALESCE(line_id, id) AS line, \
              CASE WHEN expiry_notice = {TRANSIENT} THEN expires_at END AS ends_at \
-             FROM pat_token WHERE owner = "
+             FROM pat_token{index} WHERE revoked_at IS NULL AND owner = "
         ));
         sql.bind(owner).push(" LIMIT ").bind(most);
         sql.push(") o ON 1 = 1 WHERE c.id = 1 GROUP BY c.mark, c.version, c.readable_from");
