@@ -179,8 +179,8 @@ impl<'a> Range<'a> {
             if !access.sorts() {
                 return column.to_owned();
             }
-            let is_text = column == value
-                && matches!(walk.sort.key, SortKey::Name | SortKey::Owner);
+            let is_text =
+                column == value && matches!(walk.sort.key, SortKey::Name | SortKey::Owner);
             DB::sort_key(column, is_text)
         };
         match (self, walk.sort.key) {
@@ -408,7 +408,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         loop {
             let wanted = offset + limit - page.len();
             let rest = Range::Between(after, None);
-            let found = self.page(search, access, &rest, &by_value, 0, wanted).await?;
+            let found = self
+                .page(search, access, &rest, &by_value, 0, wanted)
+                .await?;
             let found = found.into_iter();
             let mut found: Vec<_> = found
                 .map(|token| (sort.position_of(&token), token))

@@ -7,6 +7,7 @@ mod isolation;
 mod lines;
 mod migrations;
 mod nodes;
+pub(crate) mod plans;
 mod reads;
 mod restore;
 mod schema;
@@ -63,6 +64,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(connections::trials());
     trials.extend(crashes::trials());
     trials.extend(isolation::trials());
+    trials.extend(plans::trials());
     trials.extend(reads::trials());
     trials.extend(search::trials());
     trials.extend(restore::trials());

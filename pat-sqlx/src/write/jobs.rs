@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pat_core::{Owner, TokenId};
 use pat_core::notification::NotificationKind;
 use pat_core::store::{DueNotifications, Job, Lease, Prune, Purge, TRANSIENT_KEPT};
+use pat_core::{Owner, TokenId};
 use sqlx::Error;
 
 use super::Write;
