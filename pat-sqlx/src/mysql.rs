@@ -175,7 +175,7 @@ impl SqlDialect for MySql {
     const BY_NO_INDEX: &'static str = "";
     const BY_UNREVOKED_OWNER: &'static str = "pat_token_by_revocation";
 
-    fn sort_key(column: &str, _is_text: bool) -> String {
+    fn unindexed(column: &str, _is_text: bool) -> String {
         column.to_owned()
     }
 

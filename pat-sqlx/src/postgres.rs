@@ -158,7 +158,7 @@ impl SqlDialect for Postgres {
     const BY_NO_INDEX: &'static str = "";
     const BY_UNREVOKED_OWNER: &'static str = "pat_token_unrevoked";
 
-    fn sort_key(column: &str, is_text: bool) -> String {
+    fn unindexed(column: &str, is_text: bool) -> String {
         let nothing = if is_text { "|| ''" } else { "+ 0" };
         format!("({column} {nothing})")
     }

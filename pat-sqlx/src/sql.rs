@@ -175,6 +175,12 @@ impl<DB: Dialect> Sql<DB> {
         self
     }
 
+    /// Returns the text of the statement.
+    #[cfg(test)]
+    pub(crate) fn text(self) -> String {
+        self.query.sql().as_str().to_owned()
+    }
+
     /// Keeps the statement out of the cache of prepared statements.
     pub(crate) fn not_persistent(mut self) -> Self {
         self.is_persistent = false;

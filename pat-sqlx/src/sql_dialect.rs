@@ -142,10 +142,10 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     /// the index of revocations, whose next column is the owner.
     const BY_UNREVOKED_OWNER: &'static str;
 
-    /// Returns an `ORDER BY` expression with the values of a column, in whose order the planner sorts rows
-    /// instead of walking the index of that column: another index yields few rows. Only PostgreSQL needs an
-    /// expression, since its planner cannot be given an index.
-    fn sort_key(column: &str, is_text: bool) -> String;
+    /// Returns an expression with the values of a column which hides from the planner that an index has the column:
+    /// another index yields few rows, which are then to be filtered or sorted. Only PostgreSQL needs it, since its
+    /// planner cannot be given an index.
+    fn unindexed(column: &str, is_text: bool) -> String;
 
     /// Returns the SQL that, after the name of a table, makes the planner use this index in a statement
     /// that locks the first rows of the index. Without this SQL, MySQL may lock all matching rows, for

@@ -235,7 +235,7 @@ impl SqlDialect for Sqlite {
     const BY_NO_INDEX: &'static str = " NOT INDEXED";
     const BY_UNREVOKED_OWNER: &'static str = "pat_token_unrevoked";
 
-    fn sort_key(column: &str, _is_text: bool) -> String {
+    fn unindexed(column: &str, _is_text: bool) -> String {
         column.to_owned()
     }
 

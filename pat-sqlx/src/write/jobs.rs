@@ -95,9 +95,8 @@ impl<DB: Dialect> Write<DB> {
             // By their owners, since the index of due tokens has those of all others too.
             let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
             let mut sql = Sql::new(format!("SELECT id FROM pat_token{index} WHERE "));
-            sql.push(format_args!(
-                "expiry_notice IN ({NOT_NOTIFIED}, {EXPIRES_SOON})"
-            ));
+            let notice = DB::unindexed("expiry_notice", false);
+            sql.push(format_args!("{notice} IN ({NOT_NOTIFIED}, {EXPIRES_SOON})"));
             push_due(&mut sql, due);
             sql.push(" AND owner IN ").bind_in(chunk);
             sql.push(" ORDER BY id").push(DB::FOR_UPDATE);

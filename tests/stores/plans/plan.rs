@@ -3,6 +3,7 @@
 use std::fmt;
 
 use pat_servers::Kind;
+use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{AssertSqlSafe, Executor as _, MySqlPool, PgPool, Row as _, SqlitePool};
 
 use super::rows::TABLES;
@@ -38,7 +39,13 @@ pub(super) enum Planner {
 impl Planner {
     pub(super) async fn connect(url: &str) -> Self {
         if url.starts_with("sqlite") {
-            Self::Sqlite(SqlitePool::connect(url).await.expect("a pool"))
+            let options: SqliteConnectOptions = url.parse().expect("a URL");
+            // What fills the file need not outlive a power cut, and has all of it in memory.
+            let options = options
+                .synchronous(SqliteSynchronous::Off)
+                .pragma("cache_size", "-200000");
+            let pool = SqlitePoolOptions::new().max_connections(1);
+            Self::Sqlite(pool.connect_with(options).await.expect("a pool"))
         } else if url.starts_with("postgres") {
             Self::Postgres(PgPool::connect(url).await.expect("a pool"))
         } else {

@@ -53,6 +53,7 @@ pub const METHODS: &[&str] = &[
     "requeue_notification",
     "search",
     "count",
+    "count_up_to",
     "count_each",
     "ids",
     "find_all",
