@@ -1,5 +1,8 @@
 //! The operator's commands, each as a process of the example server, beside others that serve or alone.
 
+mod doctor;
+mod secrets;
+
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::path::Path;
@@ -11,14 +14,12 @@ use pat_core::format::FormatName;
 use pat_core::store::SCHEMA_VERSION;
 use pat_harness::database::{AnyDatabase, trials_on_all};
 use pat_harness::process::{Process, command};
-use pat_harness::smtp::Sink;
-use pat_harness::{PROJECTS, TOKENS, answer, client, python, trial, trial_with_need};
+use pat_harness::{PROJECTS, TOKENS, answer, client, trial};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![
-        trial(secrets_are_in_the_given_file_alone),
         trial(rows_of_a_file_authenticate_on_a_running_server),
         trial(settings_are_shown_as_the_server_reads_them),
         trial(bad_input_is_one_line_and_changes_nothing),
@@ -26,15 +27,11 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(the_sql_is_printed_without_a_server),
         trial(a_name_can_be_listened_on),
         trial(a_property_that_is_given_twice_is_warned_of),
-        trial_with_need(
-            "python",
-            python::CLIENTS.missing(),
-            the_doctor_tries_the_mail_server,
-        ),
     ];
     trials.extend(trials_on_all(a_running_server_learns_of_a_command_in_time));
     trials.extend(trials_on_all(the_exit_code_tells_whether_to_migrate));
-    trials.extend(trials_on_all(the_doctor_knows_the_database));
+    trials.extend(doctor::trials());
+    trials.extend(secrets::trials());
     trials
 }
 
@@ -248,49 +245,6 @@ async fn the_sql_is_printed_without_a_server() {
         std::fs::read_dir(folder.path()).expect("a folder").count(),
         0
     );
-}
-
-/// Neither on the command line nor in what is printed or logged.
-async fn secrets_are_in_the_given_file_alone() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let server = Process::start(folder.path(), &[]);
-    let token = create(&server, "alice").await;
-    let path = folder.path().join("token.txt");
-    std::fs::write(&path, &token.raw).expect("a file");
-    let shown = |ran: &Ran| format!("{ran:?}");
-    let identified = run(
-        folder.path(),
-        &["--log", "trace", "tokens", "identify"],
-        &token.raw,
-    );
-    assert!(!shown(&identified.ended(0)).contains(&token.raw));
-    let rotate = [
-        "--log",
-        "trace",
-        "tokens",
-        "rotate",
-        "--output",
-        "token.txt",
-    ];
-    let rotated = run(folder.path(), &rotate, &token.raw).ended(0);
-    let new = std::fs::read_to_string(&path).expect("a file");
-    assert_ne!(new.trim(), token.raw);
-    for secret in [new.trim(), &token.raw] {
-        assert!(!shown(&rotated).contains(secret), "{rotated:?}");
-        assert_eq!(try_token(&server, secret).await, StatusCode::OK);
-    }
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        let mode = path.metadata().expect("a file").permissions().mode();
-        assert_eq!(mode & 0o777, 0o600);
-    }
-    // As an argument, which other users of the machine can read, it is refused and not shown.
-    for arguments in [["tokens", "identify"], ["tokens", "rotate"]] {
-        let arguments = [&arguments[..], &[&token.raw]].concat();
-        let refused = run(folder.path(), &arguments, "").ended(2);
-        assert!(!shown(&refused).contains(&token.raw), "{refused:?}");
-    }
 }
 
 async fn rows_of_a_file_authenticate_on_a_running_server() {
@@ -517,132 +471,6 @@ async fn each_command_has_a_help_with_an_example() {
             );
         }
     }
-}
-
-async fn the_doctor_knows_the_database(database: AnyDatabase) {
-    let folder = tempfile::tempdir().expect("a folder");
-    database.make().await;
-    let url = database.url();
-    let findings = |code| {
-        let ran = run_on(&url, folder.path(), &["doctor", "--format", "json"], "").ended(code);
-        ran.json().as_array().expect("a list").clone()
-    };
-    let of = |findings: &[Value], subject: &str, level: &str| {
-        let found = findings.iter();
-        let found = found.filter(|found| found["subject"] == subject && found["level"] == level);
-        found
-            .map(|found| found["text"].to_string())
-            .collect::<Vec<_>>()
-            .join("; ")
-    };
-    let healthy = findings(0);
-    for part in ["its tables have version", "can write each table"] {
-        assert!(
-            of(&healthy, "database", "ok").contains(part),
-            "{healthy:#?}"
-        );
-    }
-    if let AnyDatabase::Server(_) = &database {
-        for part in ["time zone", "isolation"] {
-            assert!(
-                of(&healthy, "database", "ok").contains(part),
-                "{healthy:#?}"
-            );
-        }
-        assert!(
-            of(&healthy, "clock", "ok").contains("this machine's"),
-            "{healthy:#?}"
-        );
-    }
-    assert!(
-        of(&healthy, "servers", "ok").contains("0 running"),
-        "{healthy:#?}"
-    );
-    let server = Process::start(folder.path(), &["--database-url", &url]);
-    // Its report, with which the database has a mark.
-    let reported = "SELECT COUNT(*) FROM pat_clock, pat_node WHERE mark > 0 AND pat_node.id >= 0";
-    while database.number(reported).await == 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    assert!(of(&findings(0), "servers", "ok").contains("1 running"));
-    database
-        .execute("UPDATE pat_clock SET mark = mark + 172800000000")
-        .await;
-    let leapt = findings(1);
-    assert!(
-        of(&leapt, "clock", "failed").contains("behind"),
-        "{leapt:#?}"
-    );
-    drop(server);
-    database
-        .execute("UPDATE pat_node SET version = 1, reported_at = 0")
-        .await;
-    let old = findings(1);
-    let warned = of(&old, "servers", "warning");
-    assert!(
-        warned.contains("older version") && warned.contains("have not reported"),
-        "{old:#?}"
-    );
-}
-
-async fn the_doctor_tries_the_mail_server() {
-    let folder = tempfile::tempdir().expect("a folder");
-    run(folder.path(), &["migrate"], "").ended(0);
-    let sink = Sink::start();
-    let url = format!("smtp://127.0.0.1:{}", sink.port);
-    let doctor = |more: &[&str]| {
-        let mail = [
-            "--smtp-url",
-            &url,
-            "--mail-from",
-            "Ops <ops@example.com>",
-            "doctor",
-        ];
-        run(folder.path(), &[&mail, more].concat(), "")
-    };
-    let tried = doctor(&[]).ended(0);
-    assert!(
-        tried
-            .out
-            .contains("ok       notifier smtp: connected to 127.0.0.1:"),
-        "{tried:?}"
-    );
-    assert_eq!(sink.count(), 0, "nothing is sent unasked");
-    let sent = doctor(&["--send-to", "admin@example.com"]).ended(0);
-    assert!(
-        sent.out.contains("accepted the notification of --send-to"),
-        "{sent:?}"
-    );
-    assert_eq!(sink.count(), 1);
-    sink.fail("rcpt 550 5.1.1 Unknown");
-    let refused = doctor(&["--send-to", "nobody@example.com"]).ended(1);
-    assert!(
-        refused.out.contains("failed   notifier smtp:"),
-        "{refused:?}"
-    );
-    assert!(!format!("{refused:?}").contains("nobody@"), "{refused:?}");
-    drop(sink);
-    let down = doctor(&[]).ended(1);
-    assert!(
-        down.out
-            .contains("failed   notifier smtp: the notification could not be sent now"),
-        "{down:?}"
-    );
-    // STARTTLS is required, and no server may do without.
-    let plain = Sink::start();
-    let url = format!("smtp://127.0.0.1:{}?tls=starttls", plain.port);
-    let mail = [
-        "--smtp-url",
-        &url,
-        "--mail-from",
-        "ops@example.com",
-        "doctor",
-    ];
-    let refused = run(folder.path(), &mail, "").ended(1);
-    assert!(
-        refused.out.contains("does not offer STARTTLS"),
-        "{refused:?}"
-    );
 }
 
 async fn a_name_can_be_listened_on() {

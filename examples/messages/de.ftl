@@ -782,7 +782,7 @@ show-revoked = Widerrufene Token anzeigen
 hide-revoked = Widerrufene Token ausblenden
 no-token-found = Keines Ihrer Token passt.
 by-administrator = von der Administration
-selected-elsewhere = ({ $count } auf anderen Seiten)
+selected-elsewhere = ({ $count } nicht auf dieser Seite)
 too-many-selected = Wählen Sie höchstens { $max } Token einzeln aus. Um mehr zu widerrufen, setzen Sie einen Filter, zu dem sie passen.
 filter-count = { filter } ({ $count })
 quick-filters = Schnellfilter
@@ -826,6 +826,7 @@ history = Verlauf
 when = Wann
 happened = Ereignis
 done-by = Durch
+client = Client
 you = Sie
 an-administrator = Die Administration
 automatically = Automatisch
@@ -855,6 +856,9 @@ earlier-events = Frühere Ereignisse
 latest-events = Neueste Ereignisse
 no-events = Es ist kein Ereignis verzeichnet.
 no-history = Diese Installation bewahrt keinen Verlauf auf.
+deleted-token = Gelöschtes Token { $id }
+deleted-note = Dieses Token ist gelöscht. Übrig sind seine Ereignisse.
+deleted-label = Gelöscht
 event =
     { $kind ->
         [created] Angelegt
@@ -989,4 +993,16 @@ queued = Seit
 send-again = Noch einmal senden
 send-again-named = Noch einmal an { $name } senden: { $notice }
 sent-again = Die Mail ist wieder in der Warteschlange.
+send-all = Alle noch einmal senden…
+send-all-question =
+    { $count ->
+        [one] { $count } Mail noch einmal senden?
+       *[other] { $count } Mails noch einmal senden?
+    }
+send-all-consequence = Alle Mails, die nicht zugestellt werden konnten, werden sofort noch einmal gesendet. Beheben Sie vorher, was die Zustellung verhindert hat.
+sent-all-again =
+    { $count ->
+        [one] { $count } Mail ist wieder in der Warteschlange.
+       *[other] { $count } Mails sind wieder in der Warteschlange.
+    }
 not-undelivered = Diese Mail ist schon wieder in der Warteschlange oder gelöscht.

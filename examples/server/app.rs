@@ -153,9 +153,9 @@ pub struct Shutdown {
 /// How a server has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum End {
-    /// All requests were answered.
+    /// All requests were answered, and the jobs have done their work.
     Complete,
-    /// Some took too long.
+    /// Some requests took too long, or the jobs have left work undone.
     CutOff,
 }
 
@@ -414,8 +414,10 @@ impl App {
                 End::CutOff
             }
         };
-        finish(self.jobs, self.users, self.store).await;
-        end
+        match finish(self.jobs, self.users, self.store).await {
+            End::Complete => end,
+            End::CutOff => End::CutOff,
+        }
     }
 
     /// Ends a server that was not asked to [`App::serve`]: writes the last uses and closes the
@@ -425,9 +427,14 @@ impl App {
     }
 }
 
-async fn finish(jobs: Jobs, users: DemoUsers, store: AnyStore) {
-    jobs.shutdown().await;
+async fn finish(jobs: Jobs, users: DemoUsers, store: AnyStore) -> End {
+    let report = jobs.shutdown().await;
     close(&users, &store).await;
+    if report.is_complete() {
+        End::Complete
+    } else {
+        End::CutOff
+    }
 }
 
 /// Closes the database's connections. A database that does not answer must not keep the process.

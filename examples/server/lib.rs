@@ -40,8 +40,8 @@ pub use self::users::DemoUsers;
 /// Parses the command line, starts the server and runs it until SIGTERM or SIGINT, or runs the command that is
 /// given.
 ///
-/// What keeps it from starting is one line on stderr and exit code 2. If its end cuts requests off, the exit code
-/// is 1.
+/// What keeps it from starting is one line on stderr and exit code 2. If its end cuts off requests or
+/// jobs, the exit code is 1.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     main_of(args, Parts::default())
 }

@@ -12,6 +12,8 @@ use pat_sqlx::sqlx::{Connection as _, Error, MySql, Pool, Postgres, QueryBuilder
 use pat_sqlx::{Dialect, Value, prepare_connection};
 use tokio::time::timeout;
 
+use crate::users::language_of;
+
 /// How many connections each node has for its users, beside those of the token store.
 const CONNECTIONS: u32 = 4;
 /// How long a question waits for a connection, and then for its answer. Authentication waits for less.
@@ -260,6 +262,7 @@ fn values(user: &User) -> [Value; 6] {
 /// In this demo the key is the name to sign in with.
 fn user<DB: Dialect>(row: &DB::Row) -> Result<User, BoxError> {
     let owner = DB::text(row, "owner")?.unwrap_or_default();
+    let language = language_of(&owner);
     let mut user = User::new(
         Owner::new(owner.clone())?,
         owner,
@@ -267,6 +270,7 @@ fn user<DB: Dialect>(row: &DB::Row) -> Result<User, BoxError> {
         DB::int(row, "is_active")? == Some(1),
     );
     user.email = DB::text(row, "email")?;
+    user.language = language;
     Ok(user)
 }
 

@@ -4,13 +4,22 @@ use pat_core::{BoxError, Owner, User, UserDirectory, async_trait};
 
 use crate::user_table::{self, UserTable, UserTableError};
 
-/// The demo's users: alice, bob and admin, each with the name as password.
+/// The demo's users: alice, bob and admin, each with the name as password. Bob's mails are in German.
 ///
 /// A real host asks its own table here, or its identity provider.
 #[derive(Debug, Clone)]
 pub struct DemoUsers(Arc<dyn UserTable>);
 
 const ADMINISTRATOR: &str = "admin";
+/// Who reads mails in another language than the first one. A real host has the language in its table.
+const LANGUAGES: [(&str, &str); 1] = [("bob", "de")];
+
+/// The language of the user with this key, as a BCP 47 tag; `None` for the first one of the mails.
+pub(crate) fn language_of(key: &str) -> Option<String> {
+    let mut languages = LANGUAGES.into_iter();
+    let found = languages.find(|(user, _)| *user == key);
+    found.map(|(_, language)| language.to_owned())
+}
 
 impl DemoUsers {
     /// The users in the database of this URL, which the token store has opened before. Who was disabled

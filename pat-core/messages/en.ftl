@@ -846,8 +846,8 @@ selected = Selected:
 revoked-by = by
 
 # The text after the number of selected tokens (`selected`) on the administrators' token list: how many of them
-# are on other pages of the list.
-selected-elsewhere = ({ $count } on other pages)
+# are not on this page of the list, or do not match its filter.
+selected-elsewhere = ({ $count } not on this page)
 
 # The note on the administrators' token list that too many tokens were selected one by one; the argument is the
 # greatest number.
@@ -1054,6 +1054,9 @@ happened = Event
 # the token.
 done-by = By
 
+# The head of the column with the client of an event, for administrators: its network address, and how it names itself.
+client = Client
+
 # In that column, the user who reads the page.
 you = You
 
@@ -1125,6 +1128,16 @@ no-events = No event is recorded.
 
 # The sentence in place of the history if the host's store keeps no events.
 no-history = This installation keeps no history.
+
+# The title of the page about a token that is deleted, for administrators, and the text of a link to it; the argument
+# is the token's ID.
+deleted-token = Deleted token { $id }
+
+# The sentence below that title.
+deleted-note = This token is deleted. Its events are all that is left of it.
+
+# The label of the time at which a token was deleted.
+deleted-label = Deleted
 
 # What happened, in the history of a token. A newer version may have recorded other kinds.
 event =
@@ -1358,6 +1371,26 @@ send-again-named = Send again to { $name }: { $notice }
 
 # The note that a mail is queued again.
 sent-again = The mail is queued again.
+
+# The link to the page that asks whether to have all mails sent again that could not be delivered.
+send-all = Send all again…
+
+# The title of that page; the argument is how many mails they are, at least 1.
+send-all-question =
+    { $count ->
+        [one] Send { $count } mail again?
+       *[other] Send { $count } mails again?
+    }
+
+# The explanation below that title.
+send-all-consequence = All mails that could not be delivered are sent again at once. First correct what kept them from being delivered.
+
+# The note that all mails are queued again; the argument is how many they are.
+sent-all-again =
+    { $count ->
+        [one] { $count } mail is queued again.
+       *[other] { $count } mails are queued again.
+    }
 
 # The note that a mail was queued again before, or is deleted.
 not-undelivered = This mail is already queued again, or deleted.

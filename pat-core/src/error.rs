@@ -524,3 +524,34 @@ impl From<AccessError> for UpdateError {
         }
     }
 }
+
+/// Returns an error and its causes on one line, separated by colons.
+pub(crate) fn one_line(error: &dyn Error) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let text = error.to_string();
+        // Some errors repeat their cause.
+        if !line.ends_with(&text) {
+            line = format!("{line}: {text}");
+        }
+        cause = error.source();
+    }
+    line.replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::notification::NotifyError;
+
+    #[test]
+    fn the_line_of_an_error_has_its_causes_once() {
+        let cause = BoxError::from("busy\nnow");
+        let error = NotifyError::Temporary(cause);
+        let expected = format!("{error}: busy now");
+        assert_eq!(one_line(&error), expected);
+        let repeated = std::io::Error::other(error);
+        assert_eq!(one_line(&repeated), expected);
+    }
+}

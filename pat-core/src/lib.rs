@@ -71,7 +71,7 @@ pub use self::error::{
     AccessError, AdminError, AuthError, BoxError, CreateError, PolicyError, RotateError,
     Unavailable, UpdateError,
 };
-pub use self::jobs::{JobRun, Jobs};
+pub use self::jobs::{JobRun, Jobs, ShutdownReport};
 pub use self::memory::MemoryStore;
 pub use self::policy::{Lifetime, RotationRequest, TokenRequest};
 pub use self::principal::Principal;

@@ -19,6 +19,8 @@ pub(crate) struct Gauges {
     pub(crate) leap: Option<i64>,
     /// How long ago the last poll of the change feed was sent that succeeded, in microseconds.
     pub(crate) feed_lag: Option<i64>,
+    /// How many valid tokens are cached.
+    pub(crate) cached_tokens: usize,
 }
 
 #[cfg(not(feature = "metrics"))]
@@ -41,6 +43,7 @@ mod off {
 
         pub(crate) fn hit(&self) {}
         pub(crate) fn miss(&self) {}
+        pub(crate) fn displaced(&self) {}
         pub(crate) fn accepted(&self) {}
         pub(crate) fn refused(&self, _: &AuthError) {}
         pub(crate) fn looked_up(&self, _sent: Moment, _answered: Moment) {}
@@ -97,6 +100,11 @@ mod on {
             "pat_cache_misses_total",
             Unit::Count,
             "Well-formed tokens that the cache could not decide.",
+        ),
+        (
+            "pat_cache_displaced_total",
+            Unit::Count,
+            "Valid tokens that left the full cache before their time.",
         ),
         (
             "pat_tokens_created_total",
@@ -189,6 +197,11 @@ mod on {
             "Time for which the cache is trusted without another poll; 0 if each request queries the database.",
         ),
         (
+            "pat_cached_tokens",
+            Unit::Count,
+            "Valid tokens in the cache of this node.",
+        ),
+        (
             "pat_clock_leap_seconds",
             Unit::Seconds,
             "How far the clock is ahead of the store's mark; negative if it is behind.",
@@ -218,6 +231,7 @@ mod on {
     pub(crate) struct Metrics {
         hits: Counter,
         misses: Counter,
+        displaced: Counter,
         accepted: Counter,
         look_ups: Histogram,
         /// Boot time of the last flush of last uses, in microseconds; 0 before the first.
@@ -274,6 +288,7 @@ mod on {
             Self {
                 hits: counter!("pat_cache_hits_total"),
                 misses: counter!("pat_cache_misses_total"),
+                displaced: counter!("pat_cache_displaced_total"),
                 accepted: counter!("pat_authentications_total", "outcome" => "accepted"),
                 look_ups: histogram!("pat_lookup_duration_seconds"),
                 flushed: AtomicI64::new(0),
@@ -286,6 +301,10 @@ mod on {
 
         pub(crate) fn miss(&self) {
             self.misses.increment(1);
+        }
+
+        pub(crate) fn displaced(&self) {
+            self.displaced.increment(1);
         }
 
         pub(crate) fn accepted(&self) {
@@ -369,7 +388,10 @@ mod on {
                 fresh_until,
                 leap,
                 feed_lag,
+                cached_tokens,
             } = gauges;
+            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+            gauge!("pat_cached_tokens").set(cached_tokens as f64);
             if let Some(leap) = leap {
                 gauge!("pat_clock_leap_seconds").set(seconds(leap));
             }

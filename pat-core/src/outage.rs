@@ -111,6 +111,8 @@ impl Outages {
             Ok(_) | Err(StoreError::LeaseLost | StoreError::Outdated { .. }) => {
                 self.works(&Cause::Store);
             }
+            // The other call finds out whether the store works.
+            Err(StoreError::Busy) => {}
             Err(error) => self.failed(Cause::Store, error),
         }
     }

@@ -356,7 +356,12 @@ impl<DB: Dialect> SqlxStore<DB> {
         rows.iter().map(row::dead_notification).collect()
     }
 
-    async fn try_requeue(&self, id: NotificationId, now: Timestamp) -> Result<bool, sqlx::Error> {
+    /// Queues one dead letter again, or all.
+    async fn try_requeue(
+        &self,
+        id: Option<NotificationId>,
+        now: Timestamp,
+    ) -> Result<u64, sqlx::Error> {
         let mut write = Write::begin(self, now).await?;
         let requeued = write.requeue(id, write.now()).await?;
         write.commit().await?;
@@ -536,7 +541,13 @@ impl<DB: Dialect> JobStore for SqlxStore<DB> {
         id: NotificationId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.retry(|| self.try_requeue(id, now)).await
+        let requeued = self.retry(|| self.try_requeue(Some(id), now)).await?;
+        Ok(requeued == 1)
+    }
+
+    #[instrument(name = "pat.store.requeue_all_notifications", skip_all)]
+    async fn requeue_all_notifications(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.retry(|| self.try_requeue(None, now)).await
     }
 }
 

@@ -45,6 +45,7 @@ mod sqlite;
 mod store;
 mod tokens;
 mod write;
+mod writers;
 
 pub use sqlx;
 

@@ -7,6 +7,7 @@ use sqlx::Pool;
 
 use crate::dialect::Dialect;
 use crate::sql::ClockSource;
+use crate::writers::Writers;
 
 /// A token store in a database of sqlx: `SqliteStore`, `PostgresStore` and `MySqlStore` are this type.
 ///
@@ -16,6 +17,7 @@ pub struct SqlxStore<DB: Dialect> {
     pub(crate) pool: Pool<DB>,
     pub(crate) auth_pool: Pool<DB>,
     pub(crate) clock: ClockSource,
+    pub(crate) writers: Writers,
     /// Whether the database was found suitable.
     is_checked: Arc<AtomicBool>,
 }
@@ -26,6 +28,7 @@ impl<DB: Dialect> Clone for SqlxStore<DB> {
             pool: self.pool.clone(),
             auth_pool: self.auth_pool.clone(),
             clock: self.clock,
+            writers: self.writers.clone(),
             is_checked: Arc::clone(&self.is_checked),
         }
     }
@@ -68,10 +71,12 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// ```
     #[must_use]
     pub fn new(pool: Pool<DB>, auth_pool: Pool<DB>) -> Self {
+        let writers = DB::file(&pool.connect_options()).map(Writers::of_file);
         Self {
             pool,
             auth_pool,
             clock: ClockSource::Database,
+            writers: writers.unwrap_or_default(),
             is_checked: Arc::default(),
         }
     }

@@ -24,6 +24,8 @@ use crate::write::{Earlier, Write};
 
 /// How long a notification may delay the response to a change.
 const NOTIFY_TIMEOUT: Duration = Duration::from_millis(500);
+/// How long a report waits for the other writers of this process: half of the usual pause between two polls.
+const REPORT_WAIT: Duration = Duration::from_millis(250);
 /// How many last uses one statement writes: three parameters each, of the 32,766 that SQLite allows
 /// and the 65,535 of the other databases.
 const LAST_USES: usize = 10_000;
@@ -375,16 +377,20 @@ impl<DB: Dialect> SqlxStore<DB> {
         write.commit().await
     }
 
+    /// Returns `None` if other writers of this process are busy.
     async fn try_heartbeat(
         &self,
         report: &NodeReport,
         mark: &MarkBounds,
-    ) -> Result<StoreTime, sqlx::Error> {
-        let mut write = Write::begin_timeless(self).await?;
+    ) -> Result<Option<StoreTime>, sqlx::Error> {
+        let Some(admission) = self.writers.enter(REPORT_WAIT).await else {
+            return Ok(None);
+        };
+        let mut write = Write::begin_admitted(self, admission).await?;
         write.put_node(report).await?;
         let time = write.move_mark(mark).await?;
         write.commit().await?;
-        Ok(time)
+        Ok(Some(time))
     }
 
     async fn try_accept_clock(&self, now: Timestamp) -> Result<StoreTime, sqlx::Error> {
@@ -562,7 +568,8 @@ impl<DB: Dialect> TokenStore for SqlxStore<DB> {
         report: &NodeReport,
         mark: &MarkBounds,
     ) -> Result<StoreTime, StoreError> {
-        self.retry(|| self.try_heartbeat(report, mark)).await
+        let reported = self.retry(|| self.try_heartbeat(report, mark)).await?;
+        reported.ok_or(StoreError::Busy)
     }
 
     #[instrument(name = "pat.store.owner_seen_at", skip_all)]

@@ -317,6 +317,15 @@
     addEventListener("pageshow", show);
   }
 
+  // A filter keeps what is selected by now.
+  for (const form of all("form[data-keeps]")) {
+    form.addEventListener("submit", () => {
+      const ids = all("[name=id]", document.getElementById(form.dataset.keeps)).filter((field) => field.type === "hidden" || field.checked);
+      for (const field of all("[name=id]", form)) field.remove();
+      form.append(...ids.map(({ value }) => Object.assign(document.createElement("input"), { type: "hidden", name: "id", value })));
+    });
+  }
+
   // What the page begins with, or the first field that is wrong.
   const first = ["[autofocus]", "[aria-invalid=true]", "[data-wrong] :checked", "[data-wrong] input:not([type=hidden])"];
   first.map((selector) => document.querySelector(selector)).find((part) => part)?.focus();

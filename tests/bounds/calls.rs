@@ -317,6 +317,12 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Pats::requeue_all_notifications", 5, Asks::Store, |w| {
+        Box::pin(async {
+            w.pats.requeue_all_notifications().await?;
+            Ok(())
+        })
+    }),
     call("Pats::find_even_revoked", 5, Asks::Store, |w| {
         Box::pin(async {
             w.pats

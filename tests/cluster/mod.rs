@@ -1,5 +1,6 @@
 //! Several nodes on one database, and what happens to them and between them.
 
+mod busy_writers;
 mod cache_invalidation;
 pub(crate) mod clocks;
 mod concurrency;
@@ -14,6 +15,7 @@ use libtest_mimic::Trial;
 
 pub(crate) fn trials() -> Vec<Trial> {
     [
+        busy_writers::trials(),
         cache_invalidation::trials(),
         clocks::trials(),
         concurrency::trials(),

@@ -13,7 +13,7 @@ mod layer;
 mod openapi;
 mod probing;
 mod properties;
-mod requests;
+pub(crate) mod requests;
 mod rotation;
 mod scopes;
 mod secrets;

@@ -218,10 +218,11 @@ async fn a_run_interrupted_by_a_shutdown_is_resumed() {
     held.is_held.send_replace(true);
     let jobs = stopping.pats.start();
     until("the run is in the middle", async || *held.is_asked.borrow()).await;
-    let ((), ()) = tokio::join!(jobs.shutdown(), async {
+    let (report, ()) = tokio::join!(jobs.shutdown(), async {
         tokio::task::yield_now().await;
         held.is_held.send_replace(false);
     });
+    assert!(report.is_complete(), "{report:?}");
     let next = Node::with(
         Arc::new(sqlite(&folder).await),
         &users,

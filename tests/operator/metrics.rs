@@ -17,6 +17,7 @@ pub(super) fn trials() -> Vec<Trial> {
     let missing = || find("promtool").is_none().then_some("needs promtool");
     vec![
         trial(what_happens_is_counted),
+        trial(a_cache_that_is_too_small_is_counted_and_logged),
         trial(the_rules_and_the_dashboard_use_metrics_that_exist),
         trial_with_need("promtool", missing(), the_metrics_follow_the_conventions),
         trial_with_need("promtool", missing(), the_rules_alert_when_they_should),
@@ -39,9 +40,13 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
+        Self::of(|folder| Process::start(folder, &[]))
+    }
+
+    fn of(start: impl FnOnce(&Path) -> Process) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         Self {
-            process: Process::start(folder.path(), &[]),
+            process: start(folder.path()),
             http: Client::new(),
             _folder: folder,
         }
@@ -143,6 +148,28 @@ async fn what_happens_is_counted() {
             "{text}"
         );
     }
+}
+
+async fn a_cache_that_is_too_small_is_counted_and_logged() {
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let cache = "atlassian.pats.auth.cache.max.items=8";
+    let limit = "atlassian.pats.max.tokens.per.user=50";
+    let arguments = ["-D", cache, "-D", limit].map(str::to_owned);
+    let file = log.reopen().expect("the file");
+    let server = Server::of(|folder| Process::start_usual(folder, &arguments, file));
+    for _ in 0..40 {
+        let (raw, _) = server.create().await;
+        assert_eq!(server.use_token(&raw).await, StatusCode::OK);
+    }
+    let text = server.scrape_all().await;
+    let displaced = value(&text, "pat_cache_displaced_total").expect("a counter");
+    let cached = value(&text, "pat_cached_tokens").expect("a gauge");
+    assert!(displaced >= 30.0 && cached <= 10.0, "{displaced}, {cached}");
+    let log = std::fs::read_to_string(log.path()).expect("a log");
+    let warnings = log
+        .lines()
+        .filter(|line| line.contains("auth.cache.max.items"));
+    assert_eq!(warnings.count(), 1, "once a day: {log}");
 }
 
 /// Returns the names of metrics in a text.

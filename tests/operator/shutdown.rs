@@ -7,14 +7,15 @@ use pat_harness::process::Process;
 use pat_harness::trial;
 use pat_servers::programs::signal;
 use reqwest::{Client, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(a_server_that_ends_is_not_ready_before_it_takes_no_more_requests),
         trial(requests_that_are_cut_off_are_an_error),
+        trial(jobs_that_are_cut_off_are_an_error),
     ]
 }
 
@@ -134,4 +135,27 @@ async fn requests_that_are_cut_off_are_an_error() {
         server.process.end("INT").await,
         "a person does not wait for load balancers"
     );
+}
+
+async fn jobs_that_are_cut_off_are_an_error() {
+    // A mail server that takes connections and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("smtp://{}", silent.local_addr().expect("an address"));
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let arguments = [
+        "--mail-from",
+        "PAT <pat@example.com>",
+        "--smtp-url",
+        &url,
+        "-Dpat.notice.created=true",
+    ];
+    let mut process = Process::start(folder.path(), &arguments);
+    let http = Client::new();
+    let url = format!("{}/rest/pat/latest/tokens", process.base);
+    let body = json!({"name": "ci", "expirationDuration": 30});
+    let created = http.post(url).basic_auth("alice", Some("alice"));
+    let created = created.json(&body).send().await.expect("an answer");
+    assert_eq!(created.status(), StatusCode::CREATED);
+    let (_connection, _) = silent.accept().await.expect("a mail that is on its way");
+    assert!(!process.end("TERM").await, "the exit code says so");
 }

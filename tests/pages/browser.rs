@@ -82,6 +82,11 @@ pub(crate) fn trials() -> Vec<Trial> {
             missing(),
             lists::tokens_of_two_pages_are_selected_without_scripts,
         ),
+        trial_with_need(
+            "browser",
+            missing(),
+            lists::a_selection_is_kept_when_the_list_is_sorted_and_filtered,
+        ),
         trial_with_need("browser", missing(), lists::the_filter_is_folded_on_phones),
         trial_of_states(lists::long_own_lists_are_accessible),
         trial_of_states(lists::long_lists_of_administrators_are_accessible),
@@ -316,7 +321,7 @@ async fn the_reference_works_under_its_policy() {
     browser.go("/reference/").await;
     let operation = "#operations-Tokens-createToken";
     browser.click(&format!("{operation} button")).await;
-    assert_eq!(browser.count(".opblock").await, 19);
+    assert_eq!(browser.count(".opblock").await, 20);
     // What is proposed can be read.
     let proposed = browser.find(&format!("{operation} textarea")).await;
     let proposed = proposed.value().await.expect("a value").expect("a body");

@@ -21,6 +21,8 @@ pub(super) fn trials() -> Vec<Trial> {
         trial(history::a_reason_is_the_owners_if_the_owner_is_told),
         trial(history::a_history_has_every_event_once),
         trial(history::refusals_in_a_row_are_one_line),
+        trial(history::administrators_see_the_clients_of_events),
+        trial(history::a_deleted_token_has_a_page_for_administrators),
         trial(identify::a_secret_is_identified),
         trial(identify::a_secret_is_in_no_answer),
         trial(overview::numbers_are_those_of_their_lists),
@@ -28,6 +30,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trial(overview::unused_tokens_have_a_list),
         trial(mails::a_dead_letter_is_sent_again),
         trial(mails::dead_letters_have_routes),
+        trial(mails::all_dead_letters_are_sent_again),
     ]
 }
 

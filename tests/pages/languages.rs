@@ -74,7 +74,7 @@ fn without_entities(text: &str) -> String {
 }
 
 /// Words that both languages have, and those of the site, its data and tools.
-const COMMON: [&str; 43] = [
+const COMMON: [&str; 44] = [
     "admin",
     "administration",
     "administrator",
@@ -86,6 +86,7 @@ const COMMON: [&str; 43] = [
     "august",
     "bash",
     "browser",
+    "client",
     "cookies",
     "csv",
     "curl",

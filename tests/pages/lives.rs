@@ -312,6 +312,54 @@ pub(super) async fn a_paused_token_is_refused_until_it_is_resumed() {
     assert_eq!(server.try_token(&token.raw).await, StatusCode::UNAUTHORIZED);
 }
 
+pub(super) async fn administrators_read_what_owners_read_before_a_token_is_paused() {
+    let server = start(&[]).await;
+    let token = server.post(TOKENS).basic_auth("alice", Some("alice"));
+    let token = token.json(&json!({"name": "ci", "expirationDuration": 1}));
+    let token = answer(token).await.created();
+    let rotate = format!("/rest/pat/latest/tokens/{}/rotate", token.id);
+    let rotate = server.post(&rotate).basic_auth("alice", Some("alice"));
+    let new = answer(rotate.json(&json!({"overlapSeconds": 3600})))
+        .await
+        .created();
+    let child = server.post(TOKENS).bearer_auth(&new.raw);
+    let child = child.json(&json!({"name": "child", "expirationDuration": 1}));
+    answer(child).await.created();
+    let takes_along = "What this token replaced is paused, too.";
+    let leaves = "1 token that was created with it goes on working.";
+    let sentences = [
+        ("pause", "is refused until", [true, false]),
+        ("pause", "until you resume it", [true, false]),
+        ("pause", takes_along, [true, true]),
+        ("pause", leaves, [true, false]),
+        ("pause", "Pausing it changes nothing", [false, true]),
+        ("resume", "is accepted again", [true, false]),
+        ("resume", "so it stays refused", [false, true]),
+    ];
+    for is_expired in [false, true] {
+        if is_expired {
+            server.advance(Duration::from_hours(24 * 2)).await;
+        }
+        for (user, path) in [("alice", "/tokens"), ("admin", "/admin/tokens")] {
+            let session = Session::start(&server, user).await;
+            for (action, sentence, is_said) in sentences {
+                let path = format!("{path}/{}/{action}", new.id);
+                let page = session.get(&server, &path).await.body;
+                let sentence = match user {
+                    "admin" => sentence.replace("you resume", "an administrator resumes"),
+                    _ => sentence.to_owned(),
+                };
+                let is_said = is_said[usize::from(is_expired)];
+                assert_eq!(
+                    page.contains(&sentence),
+                    is_said,
+                    "{path} {sentence}: {page}"
+                );
+            }
+        }
+    }
+}
+
 pub(super) async fn a_name_and_a_description_are_edited() {
     let server = start(&[]).await;
     let token = server.create("alice").await;

@@ -54,6 +54,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial(lives::the_form_decides_when_both_tokens_end),
         trial(lives::what_cannot_be_replaced_says_why),
         trial(lives::a_paused_token_is_refused_until_it_is_resumed),
+        trial(lives::administrators_read_what_owners_read_before_a_token_is_paused),
         trial(lives::a_name_and_a_description_are_edited),
         trial(lives::a_leaked_token_is_revoked_with_its_family),
         trial(lives::administrators_see_when_by_whom_and_why_a_token_was_revoked),

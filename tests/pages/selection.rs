@@ -10,6 +10,7 @@ use super::paging::{create, create_many, start};
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(a_selection_is_kept_across_pages),
+        trial(a_selection_outlives_a_mistake_in_the_filter),
         trial(too_many_are_not_selected_one_by_one),
         trial(the_number_of_many_tokens_is_typed),
     ]
@@ -60,7 +61,7 @@ async fn a_selection_is_kept_across_pages() {
     let second = get(&format!("{query}&after={after}")).await;
     assert_eq!(ids(&second, HIDDEN), sorted(&chosen));
     assert_eq!(checked(&second), [""; 0]);
-    assert!(second.contains("(2 on other pages)"), "{second}");
+    assert!(second.contains("(2 not on this page)"), "{second}");
     let more = [chosen.clone(), vec![ids(&second, BOX)[0].clone()]].concat();
     let back = get(&query_of(&more)).await;
     assert_eq!(checked(&back), chosen);
@@ -76,6 +77,28 @@ async fn a_selection_is_kept_across_pages() {
     assert!(all.contains("<input type=\"hidden\" name=\"select\" value=\"found\">"));
     let none = get("select=found").await;
     assert_eq!(checked(&none), [""; 0], "there is no filter");
+}
+
+async fn a_selection_outlives_a_mistake_in_the_filter() {
+    let server = start().await;
+    let token = create(&server, "alice", "ci", Some(30)).await.to_string();
+    let admin = Session::start(&server, "admin").await;
+    let path = format!("/admin/tokens?unused=x&id={token}");
+    let wrong = admin.get(&server, &path).await;
+    assert_eq!(wrong.status, StatusCode::BAD_REQUEST);
+    // The form of the filter sends it, and so do the buttons above it.
+    let expected = [token.clone(), token.clone()];
+    assert_eq!(ids(&wrong.body, HIDDEN), expected, "{}", wrong.body);
+    let button = "<button form=\"pat-results\" formaction=\"../admin/tokens\" name=\"to\" \
+                  value=\"?unused=90\">";
+    assert!(wrong.body.contains(button), "{}", wrong.body);
+    let path = format!("/admin/tokens?unused=x&id={token}&to=%3Funused%3Dalways");
+    let right = admin.get(&server, &path).await;
+    assert_eq!(right.status, StatusCode::SEE_OTHER);
+    let target = format!("../admin/tokens?unused=always&id={token}");
+    assert_eq!(right.header("location"), Some(&*target));
+    let list = admin.get(&server, &target["..".len()..]).await.body;
+    assert_eq!(checked(&list), [token]);
 }
 
 fn sorted(ids: &[String]) -> Vec<String> {

@@ -101,10 +101,23 @@ impl Cache {
         is_current(&principal.0).then_some(principal)
     }
 
-    pub(super) fn insert(&self, principal: &Principal) {
-        if let Some(known) = &self.known {
-            known.insert(principal.0.digest, principal.clone());
-        }
+    /// Caches a valid token. Returns how many others had to leave the cache before their time.
+    pub(super) fn insert(&self, principal: &Principal) -> usize {
+        let Some(known) = &self.known else {
+            return 0;
+        };
+        let token = &principal.0;
+        let mut evicted = Default::default();
+        known.insert_with_lifecycle(token.digest, principal.clone(), &mut evicted);
+        let is_displaced = |(digest, evicted): &&(TokenDigest, Principal)| {
+            *digest != token.digest && evicted.0.cached_until > token.sent
+        };
+        evicted.iter().flatten().filter(is_displaced).count()
+    }
+
+    /// Returns how many valid tokens are cached, those included whose time is over.
+    pub(super) fn len(&self) -> usize {
+        self.known.as_ref().map_or(0, KnownTokens::len)
     }
 
     /// Returns the cached refusal of this digest, if there is one and it `is_current`.
@@ -139,6 +152,32 @@ impl Cache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::NewToken;
+    use crate::token::{Owner, TokenId};
+
+    #[test]
+    fn a_full_cache_says_which_entries_had_time_left() {
+        let cache = Cache::new(Duration::from_secs(640), 32);
+        let principal = |id: i64, cached_until, sent| {
+            let id = TokenId::new(id).expect("an ID");
+            let owner = Owner::new("alice").expect("an owner");
+            let digest = TokenDigest::of(&id.get().to_le_bytes());
+            let token = NewToken::new(id, digest, owner, "ci", jiff::Timestamp::UNIX_EPOCH);
+            let mut cached = CachedToken::of(&token.into_token());
+            let entry = std::sync::Arc::get_mut(&mut cached).expect("one reference");
+            (entry.cached_until, entry.sent) = (cached_until, sent);
+            Principal(cached)
+        };
+        let mut displaced = 0;
+        for id in 1..=200 {
+            displaced += cache.insert(&principal(id, 100, 50));
+        }
+        assert_eq!(displaced, 200 - cache.len());
+        assert!(displaced >= 160, "{displaced}");
+        assert_eq!(cache.insert(&principal(200, 100, 50)), 0, "the same token");
+        let late = |id| cache.insert(&principal(id, 100, 100));
+        assert_eq!((201..=400).map(late).sum::<usize>(), 0, "no time was left");
+    }
 
     #[test]
     fn times_to_live_are_spread_over_the_last_tenth() {

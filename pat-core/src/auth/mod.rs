@@ -2,6 +2,7 @@
 
 mod cache;
 pub(crate) mod cached_token;
+mod displaced;
 mod epochs;
 mod last_used;
 mod miss_limiter;
@@ -18,6 +19,7 @@ use tokio::time::timeout;
 
 use self::cache::{Cache, REFUSAL_TTL};
 use self::cached_token::{CachedToken, LastUseStamp};
+use self::displaced::Displaced;
 pub(crate) use self::epochs::Epochs;
 pub(crate) use self::last_used::LastUsed;
 use self::miss_limiter::MissLimiter;
@@ -54,6 +56,7 @@ pub(crate) struct Authenticator {
     pub(crate) epochs: Epochs,
     pub(crate) last_used: LastUsed,
     cache: Cache,
+    displaced: Displaced,
     miss_limiter: MissLimiter,
     single_flight: SingleFlight,
 }
@@ -69,6 +72,7 @@ impl Authenticator {
                 settings.auth_cache_expiry(),
                 settings.auth_cache_max_items(),
             ),
+            displaced: Displaced::new(settings.auth_cache_max_items()),
             miss_limiter: MissLimiter::new(settings.auth_cache_max_items()),
             epochs: Epochs::new(context.is_shared()),
             single_flight: SingleFlight::default(),
@@ -253,7 +257,10 @@ impl Authenticator {
         match &loaded {
             Ok(principal) => {
                 self.miss_limiter.note_good(&digest);
-                self.cache.insert(principal);
+                for _ in 0..self.cache.insert(principal) {
+                    self.context.metrics.displaced();
+                    self.displaced.note(answered);
+                }
             }
             Err(refusal) => {
                 if let AuthError::Unknown = refusal.error {
@@ -455,6 +462,11 @@ impl Authenticator {
             }
         }
         is_outdated
+    }
+
+    /// Returns how many valid tokens are cached.
+    pub(crate) fn cached_tokens(&self) -> usize {
+        self.cache.len()
     }
 
     /// Empties the cache, to free memory; correctness does not depend on it.

@@ -4,7 +4,7 @@ mod features;
 mod nodes;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -29,6 +29,8 @@ pub(crate) struct Feed {
     /// The lock serialises polls.
     progress: Mutex<Progress>,
     lagging: Mutex<LaggingNodes>,
+    /// This node's number, or [`NO_NODE`] if it is not registered.
+    own: AtomicU64,
     /// The boot time until which the last report that was read back counts; see [`Feed::is_reported`].
     reported_until: AtomicI64,
     /// The boot time at which the last poll that succeeded was sent, in microseconds, or [`NEVER`].
@@ -36,6 +38,8 @@ pub(crate) struct Feed {
 }
 
 const NEVER: i64 = i64::MIN;
+/// No node has this number.
+const NO_NODE: u64 = u64::MAX;
 
 #[derive(Debug, Default)]
 struct Progress {
@@ -47,6 +51,8 @@ struct Progress {
     reported: Option<(NodeReport, i64)>,
     /// When the last report was sent that was committed and read back.
     read_back: Option<i64>,
+    /// Whether the report that was due last was skipped ([`Report::Skipped`]).
+    is_skipped: bool,
     /// Whether the revocations of another node wait for this one.
     somebody_waits: bool,
     /// The time in the last report, whether or not it arrived.
@@ -64,6 +70,19 @@ const REPORT_LASTS: Duration = NODE_FORGOTTEN_AFTER
     .checked_div(2)
     .expect("two is not zero");
 
+/// How long a node is ready after its last report while its reports are skipped: as long as the others count
+/// it, and not forever, since the call that writes may wait for a disk that does not answer.
+const READY_FOR_WHILE_SKIPPED: Duration = NODE_FORGOTTEN_AFTER;
+
+/// What became of a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Report {
+    Stored,
+    /// The store lets one call write at a time, and another call of this process is writing
+    /// ([`StoreError::Busy`]).
+    Skipped,
+}
+
 impl Feed {
     pub(crate) fn new(context: Arc<Context>, auth: Arc<Authenticator>) -> Self {
         Self {
@@ -71,6 +90,7 @@ impl Feed {
             auth,
             progress: Mutex::default(),
             lagging: Mutex::default(),
+            own: AtomicU64::new(NO_NODE),
             reported_until: AtomicI64::default(),
             polled_at: AtomicI64::new(NEVER),
         }
@@ -83,6 +103,10 @@ impl Feed {
     /// waits for that, so that a revocation can wait until all nodes know it. It also reports before a
     /// poll if its cache is no longer fresh, so that a revocation need not wait for a node whose last
     /// report is older than the bound.
+    ///
+    /// Where the store lets one call write at a time, a poll does not wait for the other calls of this process:
+    /// the report is then skipped, and due again with the next poll. What the cache may do meanwhile is said at
+    /// [`Feed::may_extend`].
     pub(crate) async fn poll(&self) -> Result<(), StoreError> {
         if !self.context.store.is_shared() {
             // All changes are made in this process.
@@ -97,7 +121,11 @@ impl Feed {
             self.polled_at.store(sent, Ordering::Relaxed);
         }
         if let Some(at) = progress.read_back {
-            let until = at.saturating_add(micros(READY_FOR));
+            let lasts = match progress.is_skipped {
+                false => READY_FOR,
+                true => READY_FOR_WHILE_SKIPPED,
+            };
+            let until = at.saturating_add(micros(lasts));
             self.reported_until.store(until, Ordering::Relaxed);
         }
         polled
@@ -139,6 +167,11 @@ impl Feed {
             .store(limit, self.context.store.nodes())
             .await?;
         let mut lagging = self.lagging.lock().await;
+        // A node relies on what it has read of the others only while they may read of it: see `is_alone`.
+        let own = self.own.load(Ordering::Relaxed);
+        if !nodes.iter().any(|node| node.node == own) {
+            *lagging = LaggingNodes::default();
+        }
         Ok(lagging.all_know(head, &nodes, asked, bound))
     }
 
@@ -149,6 +182,7 @@ impl Feed {
         self.reported_until.store(i64::MIN, Ordering::Relaxed);
         let limit = self.context.auth_timeout();
         let Progress { reported, .. } = std::mem::take(&mut *progress);
+        self.own.store(NO_NODE, Ordering::Relaxed);
         match reported {
             Some((report, _)) => {
                 self.context
@@ -168,9 +202,9 @@ impl Feed {
         let now = self.context.time.now();
         let is_due = |(_, at)| now.boot - at >= micros(REPORT_INTERVAL);
         let reports_first = progress.reported.is_none_or(is_due) || !self.auth.epochs.is_fresh(now);
-        let mut result = Ok(());
+        let mut first = Ok(Report::Stored);
         if reports_first {
-            result = self.report(progress, applied).await;
+            first = self.report(progress, applied).await;
         }
         let reported_at = progress.reported.map_or(i64::MIN, |(_, at)| at);
         // Changes and time must be read even if the database accepts no writes.
@@ -184,21 +218,68 @@ impl Feed {
         self.auth.observe(sent, page.time);
         self.apply(progress, &page);
         let is_outdated = self.auth.observe_versions(page.versions).is_err();
-        result?;
-        if self.is_news(progress, page.head.generation) {
-            self.report(progress, page.head.generation).await?;
+        let mut report = first?;
+        if report == Report::Stored && self.is_news(progress, page.head.generation) {
+            report = self.report(progress, page.head.generation).await?;
         }
-        // Other nodes do not wait for this one if its report is older than the bound, so this poll must
-        // not make the cache fresh again then. The next poll, which reports first, will.
-        let now = self.context.time.now();
-        let bound = micros(self.context.settings.auth_max_staleness());
-        let is_waited_for = now.boot < reported_at.saturating_add(bound);
-        if !is_outdated && ((reports_first && is_waited_for) || self.auth.epochs.is_fresh(now)) {
-            self.auth
-                .epochs
-                .extend_until(self.fresh_until(progress, sent));
+        progress.is_skipped = report == Report::Skipped;
+        if is_outdated {
+            return Ok(());
+        }
+        if report == Report::Skipped && self.is_alone(progress).await? {
+            let until = self.fresh_by_poll(sent);
+            self.auth.epochs.extend_until(until);
+        } else if self.may_extend(progress, reports_first, reported_at, report) {
+            let until = self.fresh_until(progress, sent);
+            self.auth.epochs.extend_until(until);
         }
         Ok(())
+    }
+
+    /// Returns whether a poll may make the use of the cache last longer, on a node that is not alone.
+    ///
+    /// Other nodes do not wait for this one if its report is older than the bound, so a poll must not make the
+    /// cache fresh again then. The next poll, which reports first, will. Nor do they wait if they have read
+    /// the same report for that long, and it lacks a change that they wait for: so a poll that has found such a
+    /// change must not extend the use either, before that is reported.
+    ///
+    /// If the report is skipped that is due every [`REPORT_INTERVAL`], the use goes on by the rules for the
+    /// polls between two reports, until the last one is too old ([`REPORT_LASTS`]).
+    fn may_extend(
+        &self,
+        progress: &Progress,
+        reports_first: bool,
+        reported_at: i64,
+        report: Report,
+    ) -> bool {
+        let now = self.context.time.now();
+        match report {
+            Report::Stored => {
+                let bound = micros(self.context.settings.auth_max_staleness());
+                let is_waited_for = now.boot < reported_at.saturating_add(bound);
+                (reports_first && is_waited_for) || self.auth.epochs.is_fresh(now)
+            }
+            Report::Skipped => {
+                let applied = progress.cursor.map_or(0, |cursor| cursor.generation);
+                !self.is_news(progress, applied) && self.auth.epochs.is_fresh(now)
+            }
+        }
+    }
+
+    /// Returns whether this node is registered and no other one is. Asked after a poll, it means that the poll
+    /// may extend the use of the cache without a report:
+    ///
+    /// A report is for the other nodes, whose revocations may wait for it. Such a node does not wait for this
+    /// one if it has read the same report for longer than the bound. But it has read it only since it
+    /// registered, because a node that is not registered remembers no report
+    /// ([`Feed::is_known_everywhere`]). It was not registered when the poll was over, so when it has read the
+    /// report for the bound, the use that this poll allows has ended.
+    async fn is_alone(&self, progress: &Progress) -> Result<bool, StoreError> {
+        let limit = self.context.auth_timeout();
+        let nodes = self.context.store.nodes();
+        let nodes = self.context.outages.store(limit, nodes).await?;
+        let own = progress.reported.map(|(report, _)| report.node);
+        Ok(own.is_some_and(|own| matches!(&*nodes, [node] if node.node == own)))
     }
 
     /// Returns whether the node must report at once that it has applied this generation.
@@ -253,7 +334,7 @@ impl Feed {
         progress.cursor = Some(page.head);
     }
 
-    async fn report(&self, progress: &mut Progress, applied: u64) -> Result<(), StoreError> {
+    async fn report(&self, progress: &mut Progress, applied: u64) -> Result<Report, StoreError> {
         let sent = self.context.time.now();
         let limit = self.context.auth_timeout();
         let report = NodeReport {
@@ -266,13 +347,14 @@ impl Feed {
             flushed_at: self.auth.last_used.flushed_at(sent),
         };
         let bounds = self.context.time.mark_bounds();
-        let time = self
-            .context
-            .outages
-            .store(limit, self.context.store.heartbeat(&report, &bounds))
-            .await?;
+        let reporting = self.context.store.heartbeat(&report, &bounds);
+        let time = match self.context.outages.store(limit, reporting).await {
+            Err(StoreError::Busy) => return Ok(Report::Skipped),
+            time => time?,
+        };
         self.auth.observe_moved(sent, time);
         progress.reported = Some((report, sent.boot));
+        self.own.store(report.node, Ordering::Relaxed);
         let reports = self
             .context
             .outages
@@ -291,14 +373,15 @@ impl Feed {
         // The longest silence of a running node.
         let until = contradicted_at.map_or(i64::MIN, |at| at.saturating_add(micros(READY_FOR)));
         self.context.time.contradicted(until);
-        // One time limit for all.
+        // One time limit for all. The next report repeats it, so a failure does not fail the poll.
         let forget = async {
             for node in &silent {
                 self.context.store.deregister(node).await?;
             }
             Ok(())
         };
-        self.context.outages.store(limit, forget).await
+        let _repeated_later = self.context.outages.store(limit, forget).await;
+        Ok(Report::Stored)
     }
 
     fn node(&self, progress: &mut Progress) -> Result<u64, StoreError> {
@@ -312,10 +395,14 @@ impl Feed {
     }
 
     fn fresh_until(&self, progress: &Progress, sent: Moment) -> i64 {
-        let by_poll = micros(self.context.settings.auth_max_staleness());
-        let by_poll = sent.boot.saturating_add(by_poll);
         let reported = progress.reported.map_or(i64::MIN, |(_, at)| at);
-        by_poll.min(reported.saturating_add(micros(REPORT_LASTS)))
+        let by_report = reported.saturating_add(micros(REPORT_LASTS));
+        self.fresh_by_poll(sent).min(by_report)
+    }
+
+    fn fresh_by_poll(&self, sent: Moment) -> i64 {
+        let lasts = micros(self.context.settings.auth_max_staleness());
+        sent.boot.saturating_add(lasts)
     }
 
     /// Reads the store's time before the first report, which contains the time.

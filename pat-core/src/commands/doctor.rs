@@ -355,7 +355,7 @@ async fn of_outbox(pats: &Pats) -> Vec<Finding> {
             SUBJECT,
             text,
             "see Pats::dead_notifications for the reasons; once they are corrected, send them again \
-             (Pats::requeue_notification)",
+             (Pats::requeue_all_notifications)",
         )];
     }
     if late.is_some_and(|late| late > SignedDuration::from_mins(10)) {

@@ -279,15 +279,5 @@ impl From<std::io::Error> for Failure {
 /// Returns an error and its causes on one line, separated by colons.
 #[must_use]
 pub fn one_line(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Some errors repeat their cause.
-        if !line.ends_with(&text) {
-            line = format!("{line}: {text}");
-        }
-        cause = error.source();
-    }
-    line.replace('\n', " ")
+    crate::error::one_line(error)
 }

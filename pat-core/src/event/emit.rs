@@ -226,10 +226,12 @@ impl Events {
         report_lost(lost);
     }
 
-    /// Logs the events that are undelivered when the process ends.
-    pub(crate) fn report_undelivered(&self) {
+    /// Logs the events that are undelivered when the process ends, and returns how many they are.
+    pub(crate) fn report_undelivered(&self) -> u64 {
+        let mut undelivered = 0;
         for ProcessSink { sink, queue } in &self.process_sinks {
             let events = queue.report_pending();
+            undelivered += events;
             if events > 0 {
                 tracing::error!(
                     sink = sink.number,
@@ -245,6 +247,7 @@ impl Events {
                 "the shutdown leaves refusals and first uses unstored"
             );
         }
+        undelivered + events
     }
 }
 

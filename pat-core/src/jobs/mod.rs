@@ -8,6 +8,7 @@ mod lease;
 mod outbox;
 mod prune;
 mod scheduling;
+mod shutdown;
 mod unused;
 
 use std::panic::AssertUnwindSafe;
@@ -21,6 +22,7 @@ use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 pub use self::lease::JobRun;
+pub use self::shutdown::ShutdownReport;
 use crate::clock::timer_now;
 use crate::node::Node;
 use crate::store::{Job, StoreError};
@@ -109,37 +111,44 @@ impl Jobs {
     /// The shutdown takes less than 20 seconds, whatever the database, the directory, notifiers and event
     /// sinks do: at most 7 seconds for the jobs, then 2 for last uses, then 10 for the events of process sinks.
     /// All process sinks receive their events during the same 10 seconds; one that takes more than 2 seconds
-    /// for an event loses it. The shutdown does not fail. It logs what could not be written or delivered. A
+    /// for an event loses it. The shutdown does not fail. It logs what could not be written or delivered, and
+    /// returns it, so that a process can end with another exit code ([`ShutdownReport::is_complete`]). A
     /// claimed notification that was not finished is sent later, possibly for the second time; events for
     /// shared sinks stay in the store until they are delivered.
-    pub async fn shutdown(mut self) {
+    pub async fn shutdown(mut self) -> ShutdownReport {
         self.stop.cancel();
         self.node.jobs.stopped();
-        let unfinished = finish(&mut self.tasks, JOBS_LIMIT).await;
-        if !unfinished.is_empty() {
+        let cancelled_jobs = finish(&mut self.tasks, JOBS_LIMIT).await;
+        if !cancelled_jobs.is_empty() {
             tracing::warn!(
-                jobs = ?unfinished,
+                jobs = ?cancelled_jobs,
                 "jobs did not end in time and were cancelled; their work is done later"
             );
         }
-        tokio::join!(self.write_last_uses(), self.leave_cluster());
+        let (has_written, ()) = tokio::join!(self.write_last_uses(), self.leave_cluster());
         self.stop_events.cancel();
         finish(&mut self.event_tasks, EVENTS_LIMIT).await;
-        self.node.context.events.report_undelivered();
+        ShutdownReport {
+            cancelled_jobs,
+            lost_last_uses: !has_written,
+            undelivered_events: self.node.context.events.report_undelivered(),
+        }
     }
 
-    async fn write_last_uses(&self) {
+    /// Returns whether they are written.
+    async fn write_last_uses(&self) -> bool {
         let flushed = self
             .node
             .context
             .ask(LAST_WRITE_LIMIT, self.node.flush_last_use())
             .await;
-        if let Err(error) = flushed {
+        if let Err(error) = &flushed {
             tracing::error!(
-                error = &error as &dyn std::error::Error,
+                error = error as &dyn std::error::Error,
                 "last uses since the last flush are lost"
             );
         }
+        flushed.is_ok()
     }
 
     async fn leave_cluster(&self) {
@@ -416,7 +425,7 @@ impl Health {
     /// Logs a failed round. An outage of the store is logged elsewhere, once for all jobs.
     fn failed(&mut self, error: &StoreError) {
         match error {
-            StoreError::Timeout | StoreError::Backend(_) => {
+            StoreError::Timeout | StoreError::Busy | StoreError::Backend(_) => {
                 tracing::debug!(
                     job = self.name,
                     error = error as &dyn std::error::Error,

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::ANSWER_TIMEOUT;
 use crate::directory::User;
-use crate::error::Unavailable;
+use crate::error::{Unavailable, one_line};
 use crate::event::EventKind;
 use crate::node::Node;
 use crate::notification::{Notification, Notifier, NotifyError, Recipient};
@@ -238,13 +238,6 @@ fn pause_after(attempts: u32, random: u64) -> Duration {
     longest / 1_000 * (1_000 - fraction)
 }
 
-/// Returns the texts of an error and its causes.
-fn one_line(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    let texts: Vec<_> = causes.map(ToString::to_string).collect();
-    texts.join(": ")
-}
-
 #[cfg(test)]
 mod tests {
     use std::cell::Cell;
@@ -452,12 +445,5 @@ mod tests {
         for (random, millis) in [(0, 60_000), (1, 59_940), (199, 48_060), (200, 60_000)] {
             assert_eq!(pause_after(1, random), Duration::from_millis(millis));
         }
-    }
-
-    #[test]
-    fn the_text_of_an_error_has_those_of_its_causes() {
-        let error = NotifyError::Temporary("busy".into());
-        let expected = format!("{error}: busy");
-        assert_eq!(one_line(&error), expected);
     }
 }

@@ -70,6 +70,18 @@ struct NotificationRow {
     error: String,
 }
 
+impl NotificationRow {
+    /// Queues a dead notification again; returns whether it was dead.
+    fn requeue(&mut self, now: Timestamp) -> bool {
+        let was_dead = self.state == State::Dead;
+        if was_dead {
+            (self.state, self.due_at) = (State::Pending, now);
+            self.notification.attempts = 0;
+        }
+        was_dead
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Pending,
@@ -564,14 +576,14 @@ impl JobStore for MemoryStore {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let mut tables = self.tables()?;
-        match tables.jobs.notifications.get_mut(&id) {
-            Some(row) if row.state == State::Dead => {
-                row.state = State::Pending;
-                row.due_at = now;
-                row.notification.attempts = 0;
-                Ok(true)
-            }
-            _ => Ok(false),
-        }
+        let found = tables.jobs.notifications.get_mut(&id);
+        Ok(found.is_some_and(|row| row.requeue(now)))
+    }
+
+    async fn requeue_all_notifications(&self, now: Timestamp) -> Result<u64, StoreError> {
+        let mut tables = self.tables()?;
+        let rows = tables.jobs.notifications.values_mut();
+        let requeued = rows.map(|row| u64::from(row.requeue(now)));
+        Ok(requeued.sum())
     }
 }

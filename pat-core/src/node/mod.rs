@@ -156,6 +156,7 @@ impl Node {
             fresh_until: self.auth.epochs.fresh_until(),
             leap: time.measured_leap(),
             feed_lag: self.feed.lag(now),
+            cached_tokens: self.auth.cached_tokens(),
         };
         metrics.set_gauges(now, gauges);
         let outbox = self.outbox().await?;

@@ -30,7 +30,8 @@ impl Pats {
     /// Events are kept for 396 days. The number of events about a token has no bound, because a node records a
     /// refusal of the token every ten seconds; the cost of a page is bounded by `limit`.
     ///
-    /// The events that an owner gets do not name their clients, one of which may be an administrator's.
+    /// The events that an owner gets do not name their clients, one of which may be an administrator's. With the
+    /// setting `pat.audit.client.address=false`, no event has the address of its client, whenever it was stored.
     ///
     /// # Errors
     /// - [`AccessError::NotFound`]: there is no token with this ID, or it belongs to another user and the caller is no
@@ -84,6 +85,12 @@ async fn read(
     // One more event shows whether there is a next page.
     let events = audit.events_about(id, before, limit.saturating_add(1));
     let mut events = context.ask(HISTORY_TIMEOUT, events).await?;
+    if !context.settings.audit_client_address() {
+        // They may have been stored before the setting was changed.
+        for event in &mut events {
+            event.client = std::mem::take(&mut event.client).without_address();
+        }
+    }
     let limit = limit as usize;
     let is_last = events.len() <= limit;
     events.truncate(limit);
@@ -99,6 +106,7 @@ mod tests {
     use super::*;
     use crate::memory::MemoryStore;
     use crate::policy::TokenRequest;
+    use crate::settings::Settings;
     use crate::testing::TestDirectory;
     use crate::token::Owner;
 
@@ -122,6 +130,32 @@ mod tests {
             let page = pats.history(who, id, None, 2).await.expect("a history");
             let page = page.expect("an audit");
             assert_eq!(page.events[0].client, expected, "{who:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn addresses_that_are_stored_are_hidden_by_the_setting() {
+        let directory = TestDirectory::default();
+        directory.add("alice");
+        directory.add_administrator("root");
+        let (store, directory) = (Arc::new(MemoryStore::default()), Arc::new(directory));
+        let with = |keeps_addresses| {
+            let settings = Settings::builder().audit_client_address(keeps_addresses);
+            let settings = settings.build().expect("settings");
+            let pats = Pats::builder(store.clone()).users(directory.clone());
+            pats.settings(settings).build()
+        };
+        let (keeping, hiding) = (with(true), with(false));
+        let (alice, root) = (caller("alice"), caller("root"));
+        let agent = Client::default().with_user_agent("curl/8.5.0");
+        let client = agent.clone().with_address([192, 0, 2, 7].into());
+        let creating = keeping.create(&alice, TokenRequest::new("ci", None));
+        let created = keeping.on_behalf_of(client.clone(), creating).await;
+        let id = created.expect("a token").token.id;
+        for (pats, expected) in [(&keeping, client), (&hiding, agent)] {
+            let page = pats.history(&root, id, None, 2).await.expect("a history");
+            let page = page.expect("an audit");
+            assert_eq!(page.events[0].client, expected);
         }
     }
 

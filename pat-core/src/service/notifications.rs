@@ -48,4 +48,20 @@ impl Pats {
         self.0.wake_delivery();
         Ok(is_requeued)
     }
+
+    /// Queues all [dead letters](crate::store::Outcome::Dead) again, to be sent at once. Returns how many they were; 0
+    /// for a store without jobs.
+    ///
+    /// # Errors
+    /// Same as [`Pats::outbox`].
+    pub async fn requeue_all_notifications(&self) -> Result<u64, StoreError> {
+        let Some(jobs) = self.0.context.job_store()? else {
+            return Ok(0);
+        };
+        let requeue = jobs.requeue_all_notifications(self.0.now());
+        let timeout = self.0.context.request_timeout();
+        let requeued = self.0.context.ask(timeout, requeue).await?;
+        self.0.wake_delivery();
+        Ok(requeued)
+    }
 }

@@ -1,4 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter::successors;
 
 use jiff::Timestamp;
 
@@ -29,6 +30,9 @@ pub struct Relatives {
     /// The tokens that end too if the token is revoked with [`Family::Included`](crate::Family::Included), without those in
     /// [`ending`](Relatives::ending).
     pub family: Vec<Token>,
+    /// How many descendants of the token, and of the tokens that it replaced, stay valid if it is disabled:
+    /// [`UpdatedToken::live_children`](crate::UpdatedToken::live_children).
+    pub live_descendants: u64,
 }
 
 impl Pats {
@@ -105,10 +109,12 @@ fn relatives(
     };
     line.sort_by_key(|token| token.line.map(|line| line.seq));
     let start = BTreeSet::from([token.id]);
+    let earlier = with_line(start.clone(), tokens, &by_id, Takes::Earlier);
+    let live_descendants = live_descendants(&earlier, tokens, &by_id, now);
     let ending = if takes_descendants {
         family(start.clone(), tokens, &by_id, Takes::Earlier)
     } else {
-        with_line(start.clone(), tokens, &by_id, Takes::Earlier)
+        earlier
     };
     let all = family(start, tokens, &by_id, Takes::All);
     let unexpired = |ids: &BTreeSet<TokenId>, without: Option<&BTreeSet<TokenId>>| {
@@ -136,7 +142,25 @@ fn relatives(
         },
         family: unexpired(&all, Some(&ending)),
         ending: unexpired(&ending, None),
+        live_descendants,
     }
+}
+
+/// How many valid tokens descend from one of these, and are none of them. The stores count in the same way.
+fn live_descendants(
+    roots: &BTreeSet<TokenId>,
+    tokens: &[Token],
+    by_id: &BTreeMap<TokenId, &Token>,
+    now: Timestamp,
+) -> u64 {
+    let descends = |token: &&Token| {
+        let ancestors = successors(token.parent, |id| by_id.get(id)?.parent);
+        // No token is its own ancestor; a store that says so must not keep us here.
+        ancestors.take(tokens.len()).any(|id| roots.contains(&id))
+    };
+    let others = tokens.iter().filter(|token| !roots.contains(&token.id));
+    let live = others.filter(|token| token.validity(now).is_ok());
+    live.filter(descends).count() as u64
 }
 
 /// Adds the tokens of the lines of these tokens that are revoked with one of them.
@@ -333,6 +357,31 @@ mod tests {
                         );
                     }
                 }
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn as_many_descendants_stay_valid_as_the_relatives_say() {
+        for name in ["a", "a2", "a3", "b", "c", "c2", "d", "e", "f"] {
+            for revokes_first in [None, Some("b"), Some("c2"), Some("a2")] {
+                let host = Host::new("allowed");
+                populate(&host).await;
+                let id = host.named(name).await.id;
+                if let Some(first) = revokes_first.filter(|first| *first != name) {
+                    let first = host.named(first).await.id;
+                    host.pats.revoke(&host.alice, first).await.expect("revoked");
+                }
+                let token = host.named(name).await;
+                if token.revoked_at.is_some() {
+                    continue;
+                }
+                let found = host.pats.relatives(&token).await.expect("relatives");
+                let disabled = host.pats.disable(&host.alice, id).await.expect("disabled");
+                assert_eq!(
+                    found.live_descendants, disabled.live_children,
+                    "{name}, after {revokes_first:?}"
+                );
             }
         }
     }

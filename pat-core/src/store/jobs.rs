@@ -374,6 +374,13 @@ pub trait JobStore: Debug + Send + Sync {
         id: NotificationId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
+
+    /// Queues all [dead letters](Outcome::Dead) again, as [`JobStore::requeue_notification`] does one. Returns how many
+    /// they were.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn requeue_all_notifications(&self, now: Timestamp) -> Result<u64, StoreError>;
 }
 
 /// The criteria by which [`JobStore::queue_due_notifications`] finds the tokens whose owners are notified.

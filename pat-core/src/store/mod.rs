@@ -255,8 +255,11 @@ pub trait TokenStore: Debug + Send + Sync + 'static {
     /// implement this method.
     ///
     /// # Errors
-    /// [`StoreError`] if the database [fails or does not answer](TokenStore#errors). The default
-    /// implementation always fails.
+    /// - [`StoreError::Busy`] if the report would have to wait for another call of this process. A store that
+    ///   lets only one call write at a time may return it after a fraction of the time within which a node
+    ///   polls. The node then repeats the report with its next poll, and meanwhile does not count as failed.
+    /// - [`StoreError`] if the database [fails or does not answer](TokenStore#errors). The default
+    ///   implementation always fails.
     async fn heartbeat(
         &self,
         report: &NodeReport,
@@ -388,6 +391,10 @@ pub enum StoreError {
     /// The database did not answer in time: within the caller's time limit, or within that of the store.
     #[error("the token store did not answer in time")]
     Timeout,
+    /// Another call of this process is writing, and the store lets only one write at a time. Only
+    /// [`TokenStore::heartbeat`] returns this error, in place of waiting for long; the call changed nothing.
+    #[error("another call of this process is writing to the token store")]
+    Busy,
     /// Another node has acquired the [`Lease`] of the job since, so that the lease in the call is no longer
     /// valid. The call changed nothing, and the caller must stop its run of the job.
     #[error("another node has acquired the lease of this job")]

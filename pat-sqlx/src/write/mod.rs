@@ -30,6 +30,7 @@ use crate::checkout::{CloseOnDrop, LostConnection, discard, is_connection_dead};
 use crate::dialect::Dialect;
 use crate::sql::{ClockSource, InconsistentRead, Insert, Row, Sql};
 use crate::store::SqlxStore;
+use crate::writers::{Admission, WAIT};
 
 /// How long the rollback of a dropped transaction may take.
 const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
@@ -47,6 +48,8 @@ const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Write<DB: Dialect> {
     /// `None` after the return to the pool.
     connection: Option<PoolConnection<DB>>,
+    /// Lets the next writer of this process in when it is dropped, after the connection.
+    admission: Option<Admission>,
     state: State,
     clock: ClockSource,
     /// The time by the caller's clock.
@@ -70,10 +73,26 @@ enum State {
 }
 
 impl<DB: Dialect> Write<DB> {
-    /// Begins a transaction that does not need the time.
+    /// Begins a transaction that does not need the time. Where there is one writer at a time, it waits until
+    /// the earlier ones of this process are done.
+    ///
+    /// # Errors
+    /// [`Error::PoolTimedOut`] if that takes too long.
     pub(crate) async fn begin_timeless(store: &SqlxStore<DB>) -> Result<Self, Error> {
+        let admission = store.writers.enter(WAIT).await;
+        Self::begin_admitted(store, admission.ok_or(Error::PoolTimedOut)?).await
+    }
+
+    /// Begins a transaction that does not need the time, of a writer that has waited for the earlier ones.
+    ///
+    /// It takes a connection only now, so that waiting writers leave those of the pool to readers.
+    pub(crate) async fn begin_admitted(
+        store: &SqlxStore<DB>,
+        admission: Admission,
+    ) -> Result<Self, Error> {
         let mut write = Self {
             connection: Some(store.pool.acquire().await?),
+            admission: Some(admission),
             state: State::Unknown,
             clock: store.clock,
             caller_now: Timestamp::UNIX_EPOCH,
@@ -226,10 +245,12 @@ impl<DB: Dialect> Drop for Write<DB> {
         };
         match self.state {
             State::Open | State::Failed => {
-                tokio::spawn(timeout(
-                    ROLLBACK_TIMEOUT,
-                    roll_back(CloseOnDrop(Some(connection))),
-                ));
+                let admission = self.admission.take();
+                tokio::spawn(async {
+                    let connection = CloseOnDrop(Some(connection));
+                    let _answered = timeout(ROLLBACK_TIMEOUT, roll_back(connection)).await;
+                    drop(admission);
+                });
             }
             State::Pending if DB::HAS_SERVER => discard(connection),
             State::Pending | State::Unknown => connection.close_on_drop(),

@@ -247,17 +247,19 @@ impl<DB: Dialect> Write<DB> {
         Ok(self.execute(sql).await? == 1)
     }
 
-    /// Queues a dead notification again; returns whether it was dead.
+    /// Queues a dead notification again, or all; returns how many were dead.
     pub(crate) async fn requeue(
         &mut self,
-        id: NotificationId,
+        id: Option<NotificationId>,
         now: Timestamp,
-    ) -> Result<bool, Error> {
+    ) -> Result<u64, Error> {
         let mut sql = Sql::new("UPDATE pat_notice SET attempts = 0, state = ");
         sql.bind(PENDING).push(", due_at = ").bind(now);
-        sql.push(" WHERE id = ").bind(id.get());
-        sql.push(" AND state = ").bind(DEAD);
-        Ok(self.execute(sql).await? == 1)
+        sql.push(" WHERE state = ").bind(DEAD);
+        if let Some(id) = id {
+            sql.push(" AND id = ").bind(id.get());
+        }
+        self.execute(sql).await
     }
 
     /// Deletes up to `limit` notifications that were settled long ago; returns how many there were.

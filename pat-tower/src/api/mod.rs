@@ -25,6 +25,7 @@
 //! | `POST /admin/tokens/identify` with `{"token":"…"}` | 200, the token with this secret; 404 if there is none |
 //! | `GET /admin/unused?days=90&limit=100` | 200, a page of the tokens that have not been used for so many days (by default the setting `pat.unused.revoke.days`), and how many there are: those that this setting would revoke |
 //! | `GET /admin/notifications?limit=100` | 200, up to `limit` notifications that could not be sent, the latest first, and how many there are |
+//! | `POST /admin/notifications/send` | 200, how many there were; sends all of these notifications again |
 //! | `POST /admin/notifications/{id}/send` | 204; sends this notification again. 404 if it is none of those that could not be sent |
 //! | `GET /admin/events?after=0&limit=1000` | 200, the audit events whose `seq` is greater than `after`, one JSON object on each line |
 //!
@@ -263,6 +264,7 @@ impl Api {
             (routes!(admin::revoke_matching), admin),
             (routes!(unused::unused), admin),
             (routes!(notifications::dead), admin),
+            (routes!(notifications::send_all), admin),
             (routes!(notifications::send), admin),
             (routes!(events::events), admin),
         ];

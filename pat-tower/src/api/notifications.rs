@@ -110,6 +110,35 @@ pub(super) async fn dead(
     }))
 }
 
+/// How many notifications.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = NotificationCount)]
+pub(super) struct NotificationCountJson {
+    count: u64,
+}
+
+/// Sends all notifications again that could not be sent
+///
+/// At once, as if they were queued anew. What cannot be sent again is listed again.
+#[utoipa::path(
+    post,
+    path = "/admin/notifications/send",
+    operation_id = "resendNotifications",
+    tag = ADMINISTRATION,
+    responses(
+        (status = 200, description = "How many notifications are queued again", body = NotificationCountJson),
+    ),
+)]
+pub(super) async fn send_all(
+    AxumState(state): AxumState<State>,
+    Extension(caller): Extension<Caller>,
+) -> ApiResult<Json<NotificationCountJson>> {
+    administration(&state, &caller).await?;
+    let queued = state.pats.requeue_all_notifications().await;
+    let count = queued.map_err(Unavailable::from)?;
+    Ok(Json(NotificationCountJson { count }))
+}
+
 /// Sends a notification again that could not be sent
 ///
 /// At once, as if it were queued anew. If it cannot be sent again, it is listed again.

@@ -14,11 +14,12 @@
 //! | `admin/tokens/{id}/pause`, `admin/tokens/{id}/resume` | the questions whether to disable a token of any user, and to enable it again |
 //! | `admin/tokens/revoke` | the question whether to revoke some tokens of any users |
 //! | `admin/tokens/export` | the tokens that match the administrators' filter, as CSV |
-//! | `admin/tokens/{id}` | a token of any user, as `tokens/{id}` |
+//! | `admin/tokens/{id}` | a token of any user, as `tokens/{id}`; of a deleted token, what its events still tell |
 //! | `admin` | the administrators' overview: numbers of tokens that need attention, and the expiries of the next weeks; each request reads every token once |
 //! | `admin/identify` | the form that says whose token a secret is |
 //! | `admin/unused` | the tokens that have not been used for some days; `?days=90` |
 //! | `admin/notifications` | the notifications that could not be sent, and the buttons that send them again |
+//! | `admin/notifications/send` | the question whether to send all of them again |
 //! | `admin/tokens/owners` | the users that match a text, as JSON, for the pages' script |
 //! | `tokens/assets/…` | the style sheet, the script and the icon |
 //!
@@ -41,7 +42,7 @@
 //!
 //! # Filter
 //! The administrators' filter is in the URL of their list, of the export and of the revocation page. Its dates are days in
-//! the time zone `zone`, such as `Europe/Berlin`, or else in that of the pages. Besides the fields of its form, it has these criteria, each of which has a link above the form:
+//! the time zone `zone`, such as `Europe/Berlin`, or else in that of the pages. Besides the fields of its form, it has these criteria, each of which has a button above the form:
 //!
 //! | parameter | tokens |
 //! |---|---|
@@ -122,6 +123,7 @@ mod layout;
 mod mount;
 mod page;
 mod paging;
+mod pause;
 mod query;
 mod state;
 mod text;
@@ -416,6 +418,16 @@ impl Pages {
             .post("/admin/identify", TOKENS_ADMIN, admin::identify)
             .get("/admin/unused", TOKENS_ADMIN, admin::unused)
             .get("/admin/notifications", TOKENS_ADMIN, admin::undelivered)
+            .get(
+                "/admin/notifications/send",
+                TOKENS_ADMIN,
+                admin::ask_to_send_all,
+            )
+            .post(
+                "/admin/notifications/send",
+                TOKENS_ADMIN,
+                admin::send_all_again,
+            )
             .post(
                 "/admin/notifications/{id}/send",
                 TOKENS_ADMIN,

@@ -77,7 +77,7 @@ impl Shared {
         match fault {
             None => Ok(()),
             Some(Fault::Silent) => std::future::pending().await,
-            Some(Fault::Failing) => Err("the port is down".into()),
+            Some(Fault::Failing | Fault::Busy) => Err("the port is down".into()),
         }
     }
 }

@@ -19,7 +19,7 @@ use tokio::time::sleep;
 use super::proxies::{PATIENCE, SESSION, comes, cookie, opened};
 
 /// With what the guide calls them.
-pub(super) const PROXIES: [(&str, &Program); 5] = [
+pub(crate) const PROXIES: [(&str, &Program); 5] = [
     ("nginx", &NGINX),
     ("Caddy", &CADDY),
     ("Traefik", &TRAEFIK),
@@ -47,7 +47,7 @@ pub(super) async fn the_guides_proxy_serves_all(title: &'static str, program: &'
 }
 
 /// The configuration in this section of the guide, for a host at this address.
-fn snippet(title: &str, host: &str) -> String {
+pub(crate) fn snippet(title: &str, host: &str) -> String {
     let guide = include_str!("../../../pat-core/src/docs/proxies.md");
     let heading = format!("\n## {title}\n");
     let (_, section) = guide.split_once(&heading).expect("a section");

@@ -1,7 +1,7 @@
 //! Requests as proxies, browsers and other people's programs really send them.
 
 mod bodies;
-mod guide;
+pub(crate) mod guide;
 mod paths;
 mod proxies;
 

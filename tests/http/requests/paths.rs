@@ -241,6 +241,7 @@ const PATHS: &[&str] = &[
     "/rest/pat/latest/admin/unused",
     "/rest/pat/latest/admin/notifications",
     "/rest/pat/latest/admin/notifications/1/send",
+    "/rest/pat/latest/admin/notifications/send",
     "/rest/pat/latest/admin/events",
     "/rest/pat/1.0/tokens",
     "/rest/pat/latest",

@@ -19,7 +19,7 @@ const WRITE: Option<&str> = Some("tokens:write");
 const ADMIN: Option<&str> = Some("tokens:admin");
 
 /// The requests that the routers serve, and the scope that each needs.
-const REQUESTS: [(&str, &str, Option<&str>); 69] = [
+const REQUESTS: [(&str, &str, Option<&str>); 72] = [
     ("GET", "/rest/tokens", READ),
     ("GET", "/rest/tokens/", READ),
     ("HEAD", "/rest/tokens", READ),
@@ -48,6 +48,7 @@ const REQUESTS: [(&str, &str, Option<&str>); 69] = [
     ("GET", "/rest/admin/unused", ADMIN),
     ("GET", "/rest/admin/notifications", ADMIN),
     ("POST", "/rest/admin/notifications/999/send", ADMIN),
+    ("POST", "/rest/admin/notifications/send", ADMIN),
     ("GET", "/pages/tokens", WRITE),
     ("HEAD", "/pages/tokens", WRITE),
     ("GET", "/pages/tokens/new", WRITE),
@@ -81,6 +82,8 @@ const REQUESTS: [(&str, &str, Option<&str>); 69] = [
     ("GET", "/pages/admin/unused", ADMIN),
     ("GET", "/pages/admin/notifications", ADMIN),
     ("POST", "/pages/admin/notifications/999/send", ADMIN),
+    ("GET", "/pages/admin/notifications/send", ADMIN),
+    ("POST", "/pages/admin/notifications/send", ADMIN),
     ("POST", "/pages/admin/notifications/x/send", ADMIN),
     ("GET", "/pages/tokens/assets/pat.css", None),
     ("GET", "/pages/tokens/assets/pat.js", None),

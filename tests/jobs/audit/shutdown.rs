@@ -109,7 +109,16 @@ async fn a_shutdown_ends_in_time_though_mailers_and_sinks_hang() {
     .await;
     // The delivery of the next notification waits for it.
     users.set_silent(true);
-    timeout(LIMIT, jobs.shutdown()).await.expect("an end");
+    let report = timeout(LIMIT, jobs.shutdown()).await.expect("an end");
+    // The delivery of notifications, and of events to the shared sink.
+    for job in ["notice-delivery", "event-feed"] {
+        assert!(report.cancelled_jobs.contains(&job), "{report:?}");
+    }
+    assert!(report.undelivered_events > 0, "{report:?}");
+    assert!(
+        !report.lost_last_uses && !report.is_complete(),
+        "{report:?}"
+    );
     assert!(
         sink.asked() > 1,
         "each event had its time: {}",
@@ -162,6 +171,7 @@ async fn blocked(pats: &Pats, jobs: pat_core::Jobs) {
         let pats = pats.clone();
         tokio::spawn(async move { create(&pats, &alice()).await.is_ok() })
     };
-    timeout(LIMIT, jobs.shutdown()).await.expect("an end");
+    let report = timeout(LIMIT, jobs.shutdown()).await.expect("an end");
+    assert!(report.undelivered_events > 0, "{report:?}");
     waiting.abort();
 }

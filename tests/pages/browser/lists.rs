@@ -47,7 +47,7 @@ pub(super) async fn tokens_of_two_pages_are_selected() {
     assert_eq!(browser.text("[data-selected]").await, "Selected: 2");
     assert_eq!(
         browser.text(".pat-selected").await,
-        "Selected: 2 (2 on other pages) Clear selection"
+        "Selected: 2 (2 not on this page) Clear selection"
     );
     browser.click(&row_box(1)).await;
     assert_eq!(browser.text("[data-selected]").await, "Selected: 3");
@@ -113,7 +113,7 @@ pub(super) async fn tokens_of_two_pages_are_selected_without_scripts() {
         browser
             .text(".pat-selected")
             .await
-            .contains("(1 on other pages)")
+            .contains("(1 not on this page)")
     );
     browser.click(&row_box(2)).await;
     follow("button[value=selected]", "#pat-reason").await;
@@ -128,6 +128,59 @@ pub(super) async fn tokens_of_two_pages_are_selected_without_scripts() {
     browser.fill("#pat-typed", "58").await;
     follow("main .pat-danger", ".pat-good").await;
     assert_eq!(browser.text(".pat-good").await, "Revoked: 58 tokens.");
+    browser.stop().await;
+}
+
+pub(super) async fn a_selection_is_kept_when_the_list_is_sorted_and_filtered() {
+    let server = server_with(3).await;
+    let browser = Browser::start(&server.base).await;
+    browser.sign_in("admin").await;
+    let follow = async |selector: &str, then: &str| {
+        browser.click(selector).await;
+        browser.find(then).await;
+    };
+    for is_scripted in [true, false] {
+        let no_script = json!({"value": !is_scripted});
+        browser
+            .cdp("Emulation.setScriptExecutionDisabled", no_script)
+            .await;
+        browser.go("/admin/tokens?sort=name&order=asc").await;
+        browser.click(&row_box(1)).await;
+        // Enter in a box presses none of the buttons.
+        let first = browser.find(&row_box(1)).await;
+        first.send_keys(Key::Enter + "").await.expect("a key");
+        follow("[aria-sort=ascending] button", "[aria-sort=descending]").await;
+        assert!(browser.is_checked(&row_box(3)).await);
+        browser.click(&row_box(1)).await;
+        // No token never expires.
+        follow(".pat-quick li:nth-child(3) button", ".pat-empty").await;
+        let selected = browser.text(".pat-selected").await;
+        assert!(selected.contains("(2 not on this page)"), "{selected}");
+        follow(".pat-quick [aria-current]", "[aria-sort=descending]").await;
+        let boxes = [1, 2, 3].map(row_box);
+        for (number, is_checked) in [(0, true), (1, false), (2, true)] {
+            assert_eq!(browser.is_checked(&boxes[number]).await, is_checked);
+        }
+        let path = browser.path().await;
+        let list = "/admin/tokens?sort=name&order=desc&id=";
+        assert!(path.starts_with(list), "{path}");
+        // With a script, the filter also knows what was selected since.
+        browser.click(&boxes[1]).await;
+        if !is_scripted {
+            browser.click(".pat-filter summary").await;
+        }
+        browser.fill("#pat-f-name", "n00").await;
+        follow(".pat-filter .pat-primary", "#pat-f-name[value=n00]").await;
+        assert_eq!(browser.is_checked(&boxes[1]).await, is_scripted);
+        if !is_scripted {
+            browser.click(".pat-filter summary").await;
+        }
+        follow("button[value='?']", "#pat-f-name[value='']").await;
+        for number in [0, 2] {
+            assert!(browser.is_checked(&boxes[number]).await, "{number}");
+        }
+        assert!(!browser.path().await.contains("name="));
+    }
     browser.stop().await;
 }
 

@@ -144,3 +144,82 @@ pub(super) async fn refusals_in_a_row_are_one_line() {
     })
     .await;
 }
+
+pub(super) async fn administrators_see_the_clients_of_events() {
+    const AGENT: &str =
+        "pat-cli/1.0 (<linux>; a name that is longer than any column of a table is wide)";
+    let server = super::super::lives::start(&[]).await;
+    let (alice, admin) = (
+        Session::start(&server, "alice").await,
+        Session::start(&server, "admin").await,
+    );
+    let token = create(&server, "ci", None).await;
+    let used = server.get("/rest/api/2/myself").bearer_auth(&token.raw);
+    answer(used.header("user-agent", AGENT)).await;
+    let paths = [
+        format!("/tokens/{}", token.id),
+        format!("/admin/tokens/{}", token.id),
+    ];
+    pat_harness::until("the first use is recorded", async || {
+        events(&page(&alice, &server, &paths[0]).await.body).len() == 2
+    })
+    .await;
+    let own = page(&alice, &server, &paths[0]).await.body;
+    assert!(
+        !own.contains("127.0.0.1") && !own.contains("pat-cli"),
+        "{own}"
+    );
+    let all = page(&admin, &server, &paths[1]).await.body;
+    let agent = "<bdi>pat-cli/1.0 (&#60;linux&#62;; a name that is longer than any column of a table is wide)</bdi>";
+    assert!(all.contains(agent), "{all}");
+    let address = "data-label=\"Client\"><div><div><bdi>127.0.0.1</bdi>";
+    assert_eq!(all.matches(address).count(), 2, "{all}");
+    // It is in no file that leaves the pages.
+    let csv = admin.get(&server, "/admin/tokens/export").await;
+    assert!(
+        csv.body.contains("ci") && !csv.body.contains("127.0.0.1"),
+        "{}",
+        csv.body
+    );
+}
+
+pub(super) async fn a_deleted_token_has_a_page_for_administrators() {
+    let server = super::super::lives::start(&[]).await;
+    let (alice, admin) = (
+        Session::start(&server, "alice").await,
+        Session::start(&server, "admin").await,
+    );
+    let parent = create(&server, "parent", None).await;
+    let child = create(&server, "child", Some(&parent)).await;
+    revoke(&server, &admin, child.id).await;
+    revoke(&server, &admin, parent.id).await;
+    server.advance(Duration::from_hours(24 * 31)).await;
+    // The session of the sign-in is over, too.
+    let admin = Session::start(&server, "admin").await;
+    let all = page(&admin, &server, &format!("/admin/tokens/{}", child.id)).await;
+    let all = all.body;
+    let mut events = events(&all);
+    events.retain(|event| !event.starts_with("Owner notified"));
+    assert_eq!(events, ["Deleted", "Revoked", "Created with another token"]);
+    for expected in [
+        &*format!("<h1>Deleted token {}</h1>", child.id),
+        &*format!("<bdi>{ALICE}</bdi>"),
+        "<dt>Created</dt><dd><time datetime=\"2026-02-26T",
+        &*format!("href=\"../../admin/tokens/{}\">{}<", parent.id, parent.id),
+        "<dt>Expires</dt><dd><time datetime=\"2026-05-27T",
+        "<dt>Revoked</dt><dd><time datetime=\"2026-02-26T",
+        &*format!("By: <bdi>{ADMINISTRATOR}</bdi>"),
+        "<q>leaked &#60;there&#62;</q>",
+        "<dt>Deleted</dt><dd><time datetime=\"2026-03-",
+    ] {
+        assert!(all.contains(expected), "{expected} in {all}");
+    }
+    // There is nothing to do with it, and its owner and other IDs have no such page.
+    for action in ["/edit", "/pause", "/resume", "revoke?id"] {
+        assert!(!all.contains(action), "{action}: {all}");
+    }
+    let own = alice.get(&server, &format!("/tokens/{}", child.id)).await;
+    assert_ne!(own.status, StatusCode::OK);
+    let unknown = admin.get(&server, "/admin/tokens/17").await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+}

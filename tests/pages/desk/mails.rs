@@ -96,3 +96,55 @@ pub(super) async fn dead_letters_have_routes() {
         assert_eq!(gone.problem(), "not-found", "{path}");
     }
 }
+
+pub(super) async fn all_dead_letters_are_sent_again() {
+    let server = start().await;
+    let admin = Session::start(&server, "admin").await;
+    let path = format!("{NOTIFICATIONS}/send");
+    let dead = async || server.pats.outbox().await.expect("the outbox").dead;
+    let fail_again = async || {
+        server.mailer.fail_for_good();
+        create(&server, "cd", None).await;
+        server.run_jobs().await;
+        server.mailer.succeed();
+    };
+    fail_again().await;
+    assert_eq!(dead().await, 2);
+    let list = page(&admin, &server, NOTIFICATIONS).await.body;
+    assert!(
+        list.contains("href=\"../admin/notifications/send\""),
+        "{list}"
+    );
+    let question = page(&admin, &server, &path).await.body;
+    assert!(
+        question.contains("<h1>Send 2 mails again?</h1>"),
+        "{question}"
+    );
+    let forged = super::super::form(&server, &path, &[]).header("cookie", &admin.cookies);
+    assert_eq!(answer(forged).await.status, StatusCode::FORBIDDEN);
+    let alice = Session::start(&server, "alice").await;
+    let refused = answer(alice.post(&server, &path, &[])).await;
+    assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    assert_eq!(dead().await, 2);
+    let sent = answer(admin.post(&server, &path, &[])).await;
+    let location = "../../admin/notifications?queued=2";
+    assert_eq!(sent.header("location"), Some(location), "{}", sent.body);
+    server.run_jobs().await;
+    assert_eq!(server.sent_notifications().len(), 2);
+    let list = page(&admin, &server, &location["../..".len()..]).await.body;
+    assert!(list.contains("2 mails are queued again."), "{list}");
+    assert!(!list.contains("notifications/send\""), "{list}");
+    let none = admin.get(&server, &path).await;
+    assert_eq!(none.header("location"), Some("../../admin/notifications"));
+    // The same by a script.
+    fail_again().await;
+    let route = format!("{ROUTE}/send");
+    let refused = answer(server.post(&route).basic_auth("alice", Some("alice"))).await;
+    assert_eq!(refused.problem(), "not-an-administrator");
+    for count in [1, 0] {
+        let sent = answer(server.post(&route).basic_auth("admin", Some("admin"))).await;
+        assert_eq!(sent.json(), json!({"count": count}));
+    }
+    server.run_jobs().await;
+    assert_eq!(server.sent_notifications().len(), 3);
+}

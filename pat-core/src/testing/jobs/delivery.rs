@@ -199,8 +199,21 @@ pub(super) async fn outcomes(store: Store) {
     assert!(requeue(dead[0].id).await);
     assert!(!requeue(dead[0].id).await, "it is not dead any more");
     let retried = claim(&store, 200).await.remove(0);
-    assert_eq!(
-        (retried.attempts, retried.sent_by),
-        (1, vec!["chat".to_owned()])
-    );
+    assert_eq!(retried.attempts, 1);
+    assert_eq!(retried.sent_by, ["chat"]);
+    let dead = Outcome::Dead {
+        error: "no such box ✂".into(),
+        sent_by: vec!["chat".into()],
+    };
+    assert!(settle(&store, &retried, dead, 201).await);
+    for (expected, what) in [(1, "the dead one"), (0, "none is dead any more")] {
+        let requeued = jobs(&store).requeue_all_notifications(at(300)).await;
+        let requeued = requeued.expect("requeue_all_notifications");
+        assert_eq!(requeued, expected, "{what}");
+    }
+    let after = outbox().await;
+    assert_eq!((after.pending, after.dead), (1, 0), "the skipped one stays");
+    let retried = claim(&store, 300).await.remove(0);
+    assert_eq!(retried.attempts, 1);
+    assert_eq!(retried.sent_by, ["chat"]);
 }

@@ -14,6 +14,7 @@ use pat_core::{
 use super::administration;
 use super::filter::{FieldError, FilterForm, Quick, UNRESTRICTED};
 use super::revoke::MAX_SELECTED;
+use super::selection::{self, Selection};
 use crate::pages::fields::Fields;
 use crate::pages::filter_names::QUICK_NAMES;
 use crate::pages::headers::connecting;
@@ -37,17 +38,19 @@ struct AdminPage<'a> {
     scopes: Vec<Choice>,
     ranges: Vec<Range>,
     zone: String,
-    quick: Vec<QuickLink>,
+    quick: Vec<QuickFilter>,
     columns: Vec<Column>,
     /// The fields that ask for the order.
     order: Vec<(&'static str, &'static str)>,
+    /// The tokens that the address says are selected, on this page and others.
+    selected: Vec<TokenId>,
     found: Found,
     done: Option<String>,
     notes: Vec<String>,
 }
 
-/// A link that sets a criterion of the filter, or removes it.
-struct QuickLink {
+/// A button that sets a criterion of the filter, or removes it.
+struct QuickFilter {
     label: String,
     query: String,
     is_set: bool,
@@ -117,7 +120,7 @@ struct Found {
     revoke_label: Option<String>,
     /// If there are more than on this page.
     all: Option<All>,
-    /// The selected tokens on other pages.
+    /// The selected tokens that are not on this page.
     elsewhere: Vec<TokenId>,
     elsewhere_label: Option<String>,
     /// Whether all that the filter finds is selected.
@@ -228,7 +231,11 @@ pub(in crate::pages) async fn list(
     let admin = administration(&page)?;
     let fields = Fields::of_query(query.as_deref());
     let form = FilterForm::new(fields.clone());
+    if let Some(list) = selection::target(&form, &fields) {
+        return Ok(page.go_to(&list));
+    }
     let order = paging::order(&fields);
+    let selection = Selection::new(&fields);
     let mut template = AdminPage {
         page: &page,
         form: &form,
@@ -240,6 +247,7 @@ pub(in crate::pages) async fn list(
         quick: quick(&page, &form, order),
         columns: paging::columns(&page, &COLUMNS, order, |more| form.query(more)),
         order: paging::fields_of(order),
+        selected: selection.ids.iter().copied().collect(),
         found: Found::default(),
         done: done(&page, admin, &fields).await?,
         notes: Vec::new(),
@@ -250,11 +258,11 @@ pub(in crate::pages) async fn list(
             let errors = wrong.into_iter();
             let errors = errors.map(|FieldError(name, text)| (name, page.t(text).into_owned()));
             template.errors = errors.collect();
+            template.found.elsewhere.clone_from(&template.selected);
             return Ok(connecting(show(StatusCode::BAD_REQUEST, &template)));
         }
     };
     let start = Position::new(&fields, order);
-    let selection = Selection::new(&fields);
     let mut notes: Vec<_> = [
         fields.find("nothing").map(|_| Text::NothingSelected),
         selection
@@ -313,13 +321,13 @@ async fn done(
     Ok(None)
 }
 
-fn quick(page: &Page, form: &FilterForm, order: Order) -> Vec<QuickLink> {
-    let links = Quick::OFFERED.into_iter().map(|quick| QuickLink {
+fn quick(page: &Page, form: &FilterForm, order: Order) -> Vec<QuickFilter> {
+    let filters = Quick::OFFERED.into_iter().map(|quick| QuickFilter {
         label: page.t(quick.text()).into_owned(),
         query: form.toggled(quick, &paging::fields_of(order)),
         is_set: form.has(quick),
     });
-    links.collect()
+    filters.collect()
 }
 
 /// Where the page begins or ends, as the address says.
@@ -340,28 +348,6 @@ impl Position {
             return PagePosition::decode(before, order).map(Self::Before);
         }
         Some(Self::First)
-    }
-}
-
-/// What is selected on this page and others, as the address says.
-struct Selection {
-    ids: BTreeSet<TokenId>,
-    /// All that the filter finds.
-    is_all: bool,
-    is_too_large: bool,
-}
-
-impl Selection {
-    fn new(fields: &Fields) -> Self {
-        let ids = fields.all("id");
-        let ids = ids.filter_map(|id| id.parse().ok().and_then(TokenId::new));
-        let ids: BTreeSet<_> = ids.collect();
-        let max = MAX_SELECTED as usize;
-        Self {
-            is_too_large: ids.len() > max || fields.get("selected") == "too-many",
-            ids: ids.into_iter().take(max).collect(),
-            is_all: fields.get("select") == "found",
-        }
     }
 }
 

@@ -9,6 +9,7 @@ mod overview;
 mod owners;
 mod pause;
 mod revoke;
+mod selection;
 mod token;
 mod unused;
 
@@ -18,7 +19,7 @@ use pat_core::{Administration, Token};
 pub(super) use self::export::export;
 pub(super) use self::identify::{identify, identify_form};
 pub(super) use self::list::list;
-pub(super) use self::notifications::{send_again, undelivered};
+pub(super) use self::notifications::{ask_to_send_all, send_again, send_all_again, undelivered};
 pub(super) use self::overview::overview;
 pub(super) use self::owners::owners;
 pub(super) use self::pause::{ask_to_pause, ask_to_resume, pause, resume};

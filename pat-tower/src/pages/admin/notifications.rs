@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::StatusCode;
 use pat_core::User;
 use pat_core::notification::NotificationId;
-use pat_core::store::DeadNotification;
+use pat_core::store::{DeadNotification, StoreError};
 
 use super::administration;
 use crate::pages::csrf_token::FORM_TOKEN;
@@ -17,6 +17,8 @@ use crate::pages::text::Text;
 
 /// How many dead letters the page shows.
 const MAX_SHOWN: u32 = 100;
+/// The path of the page, from where the router is mounted.
+const LIST: &str = "admin/notifications";
 
 #[derive(Template)]
 #[template(path = "notifications.html")]
@@ -26,6 +28,14 @@ struct NotificationsPage<'a> {
     note: Option<String>,
     count: String,
     rows: Vec<Row>,
+}
+
+/// Asks whether to send all again.
+#[derive(Template)]
+#[template(path = "send_all.html")]
+struct SendAllPage<'a> {
+    page: &'a Page,
+    question: String,
 }
 
 struct Row {
@@ -62,7 +72,7 @@ pub(in crate::pages) async fn undelivered(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Response> {
     let admin = administration(&page)?;
-    let unavailable = |error: pat_core::store::StoreError| page.unavailable(&error.into());
+    let unavailable = |error: StoreError| page.unavailable(&error.into());
     let dead = page.pats().dead_notifications(MAX_SHOWN).await;
     let dead = dead.map_err(unavailable)?;
     let outbox = page.pats().outbox().await.map_err(unavailable)?;
@@ -79,8 +89,10 @@ pub(in crate::pages) async fn undelivered(
         let said = fields.find(name);
         said.map(|_| page.t(text).into_owned())
     };
+    let queued = fields.get("queued").parse().ok();
+    let queued = queued.map(|count| page.t(Text::SentAllAgain(count)).into_owned());
     let template = NotificationsPage {
-        done: said("sent", Text::SentAgain),
+        done: queued.or_else(|| said("sent", Text::SentAgain)),
         note: said("gone", Text::NotUndelivered),
         count: page.t(count).into_owned(),
         rows: dead
@@ -91,6 +103,32 @@ pub(in crate::pages) async fn undelivered(
         page: &page,
     };
     Ok(show(StatusCode::OK, &template))
+}
+
+pub(in crate::pages) async fn ask_to_send_all(
+    Extension(page): Extension<Page>,
+) -> Result<Response, Response> {
+    administration(&page)?;
+    let outbox = page.pats().outbox().await;
+    let outbox = outbox.map_err(|error| page.unavailable(&error.into()))?;
+    if outbox.dead == 0 {
+        return Ok(page.go_to(LIST));
+    }
+    let template = SendAllPage {
+        question: page.t(Text::SendAllQuestion(outbox.dead)).into_owned(),
+        page: &page,
+    };
+    Ok(show(StatusCode::OK, &template))
+}
+
+/// Queues all dead letters again.
+pub(in crate::pages) async fn send_all_again(
+    Extension(page): Extension<Page>,
+) -> Result<Response, Response> {
+    administration(&page)?;
+    let queued = page.pats().requeue_all_notifications().await;
+    let count = queued.map_err(|error| page.unavailable(&error.into()))?;
+    Ok(page.go_to(&format!("{LIST}?queued={count}")))
 }
 
 /// Queues a dead letter again.

@@ -1,43 +1,16 @@
 //! Disabling a token of any user for a while, and enabling it again.
 
-use askama::Template;
 use axum::Extension;
 use axum::extract::RawQuery;
 use axum::response::Response;
-use http::StatusCode;
-use pat_core::{Administration, PolicyError, Token, UpdateError, User};
+use pat_core::{Administration, Token, UpdateError};
 
 use super::filter::FilterForm;
 use super::{administration, token_of_path};
 use crate::http::path_id::PathId;
-use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
-use crate::pages::page::{Page, show};
-use crate::pages::text::Text;
-use crate::pages::user::{Facts, status_of};
-
-/// Asks whether to disable a token, or to enable it.
-#[derive(Template)]
-#[template(path = "admin_pause.html")]
-struct PausePage<'a> {
-    page: &'a Page,
-    /// The filter of the list, which the answer returns to.
-    form: &'a FilterForm,
-    question: String,
-    consequence: String,
-    /// Why it cannot be done.
-    obstacle: Option<String>,
-    owner: User,
-    facts: Facts,
-    confirm: String,
-}
-
-/// What is to be done with the token.
-#[derive(Clone, Copy)]
-enum Action {
-    Pause,
-    Resume,
-}
+use crate::pages::page::Page;
+use crate::pages::pause::{Action, AmongAll, Obstacle, show_question};
 
 pub(in crate::pages) async fn ask_to_pause(
     Extension(page): Extension<Page>,
@@ -80,7 +53,7 @@ async fn ask(
     let admin = administration(page)?;
     let form = FilterForm::new(Fields::of_query(query));
     let token = token(page, admin, id).await?;
-    show_question(page, admin, &form, token, action, None).await
+    show(page, admin, &form, &token, action, None).await
 }
 
 async fn act(
@@ -110,7 +83,8 @@ async fn act(
             Ok(page.go_to(&format!("admin/tokens?{}", form.query(&said))))
         }
         Err(UpdateError::Refused(error)) => {
-            show_question(page, admin, &form, token, action, Some(&error)).await
+            let obstacle = Some(Obstacle::refused(&error));
+            show(page, admin, &form, &token, action, obstacle).await
         }
         Err(error) => Err(page.not_updated(&error)),
     }
@@ -123,39 +97,18 @@ async fn token(page: &Page, admin: &Administration<'_>, id: PathId) -> Result<To
     unrevoked.ok_or_else(|| page.not_found())
 }
 
-async fn show_question(
+async fn show(
     page: &Page,
     admin: &Administration<'_>,
     form: &FilterForm,
-    token: Token,
+    token: &Token,
     action: Action,
-    error: Option<&PolicyError>,
+    obstacle: Option<Obstacle<'_>>,
 ) -> Result<Response, Response> {
-    let owners = admin.owners_of(std::slice::from_ref(&token)).await;
+    let owners = admin.owners_of(std::slice::from_ref(token)).await;
     let owners = owners.map_err(|error| page.not_administered(&error))?;
     let owner = owners.into_iter().next().ok_or_else(|| page.not_found())?;
-    let name = &token.name;
-    let (question, consequence, confirm) = match action {
-        Action::Pause => (
-            Text::PauseQuestion(name),
-            Text::AdminPauseConsequence,
-            Text::PauseToken,
-        ),
-        Action::Resume => (
-            Text::ResumeQuestion(name),
-            Text::ResumeConsequence,
-            Text::ResumeToken,
-        ),
-    };
-    let template = PausePage {
-        page,
-        form,
-        question: page.t(question).into_owned(),
-        consequence: page.t(consequence).into_owned(),
-        obstacle: error.map(|error| page.t(Text::Refused(error)).into_owned()),
-        owner,
-        facts: Facts::new(page, &token),
-        confirm: page.t(confirm).into_owned(),
-    };
-    Ok(show(error.map_or(StatusCode::OK, status_of), &template))
+    let filter = form.pairs();
+    let among_all = Some(AmongAll { owner, filter });
+    show_question(page, token, action, among_all, obstacle).await
 }

@@ -5,7 +5,7 @@
 use axum::response::Response;
 use jiff::Timestamp;
 use pat_core::event::{Event as AuditEvent, EventKind, HistoryPosition};
-use pat_core::{AdminError, Token, TokenHistory};
+use pat_core::{AdminError, Client, TokenHistory, TokenId};
 
 use super::reader::Reader;
 use super::users::{Users, author};
@@ -14,16 +14,38 @@ use crate::pages::page::{Page, Time};
 use crate::pages::text::Text;
 
 /// How many events a page has.
-const PAGE_LEN: u32 = 50;
+pub(super) const PAGE_LEN: u32 = 50;
 /// The field of the query with the position of the page.
 const BEFORE: &str = "before";
+/// How many clients of refusals a row names.
+const MAX_CLIENTS: usize = 3;
 
 /// The page of a history.
 pub(super) struct History {
     pub(super) events: Vec<Event>,
+    /// Whether a client is known, which only administrators are told.
+    pub(super) shows_clients: bool,
     /// The query of the next page.
     pub(super) next: Option<String>,
     pub(super) is_first: bool,
+}
+
+impl History {
+    pub(super) fn new(
+        page: &Page,
+        users: &Users,
+        id: TokenId,
+        history: &TokenHistory,
+        before: Option<HistoryPosition>,
+    ) -> Self {
+        let events = Event::all(page, users, id, &history.events);
+        Self {
+            shows_clients: events.iter().any(|event| !event.clients.clients.is_empty()),
+            events,
+            next: history.next.map(query),
+            is_first: before.is_none(),
+        }
+    }
 }
 
 /// An event, or several refusals for one reason with no other event between them.
@@ -34,16 +56,50 @@ pub(super) struct Event {
     pub(super) what: String,
     pub(super) by: Option<String>,
     pub(super) reason: Option<String>,
+    pub(super) clients: Clients,
+}
+
+/// The clients of one event, or of some equal ones, latest first.
+pub(super) struct Clients {
+    pub(super) clients: Vec<ClientNames>,
+    /// How many others there are.
+    pub(super) more: Option<String>,
+}
+
+pub(super) struct ClientNames {
+    pub(super) address: Option<String>,
+    pub(super) user_agent: Option<String>,
+}
+
+impl Clients {
+    fn new(page: &Page, events: &[AuditEvent]) -> Self {
+        let mut found: Vec<&Client> = Vec::new();
+        for event in events {
+            let client = &event.client;
+            let is_known = client.address().is_some() || client.user_agent().is_some();
+            let is_same = |other: &&Client| {
+                (other.address(), other.user_agent()) == (client.address(), client.user_agent())
+            };
+            if is_known && !found.iter().any(is_same) {
+                found.push(client);
+            }
+        }
+        let more = found.len().saturating_sub(MAX_CLIENTS) as u64;
+        let clients = found.into_iter().take(MAX_CLIENTS);
+        let clients = clients.map(|client| ClientNames {
+            address: client.address().map(|address| address.to_string()),
+            user_agent: client.user_agent().map(str::to_owned),
+        });
+        Self {
+            clients: clients.collect(),
+            more: (more > 0).then(|| page.t(Text::AndMore(more)).into_owned()),
+        }
+    }
 }
 
 impl Event {
     /// All events of a page, latest first.
-    pub(super) fn all(
-        page: &Page,
-        users: &Users,
-        token: &Token,
-        events: &[AuditEvent],
-    ) -> Vec<Self> {
+    fn all(page: &Page, users: &Users, id: TokenId, events: &[AuditEvent]) -> Vec<Self> {
         let groups = events.chunk_by(|one, two| match (&one.kind, &two.kind) {
             (EventKind::Refused { reason, .. }, EventKind::Refused { reason: other, .. }) => {
                 reason == other
@@ -56,9 +112,10 @@ impl Event {
             Some(Self {
                 at: page.time(latest.at),
                 since: (!is_one).then(|| page.time(earliest.at)),
-                what: what(page, token, events),
+                what: what(page, id, events),
                 by: by(page, users, &latest.kind),
                 reason: reason(users, &latest.kind).map(str::to_owned),
+                clients: Clients::new(page, events),
             })
         };
         groups.filter_map(group).collect()
@@ -66,7 +123,7 @@ impl Event {
 }
 
 /// What happened: one event, or some equal ones.
-fn what(page: &Page, token: &Token, events: &[AuditEvent]) -> String {
+fn what(page: &Page, id: TokenId, events: &[AuditEvent]) -> String {
     let Some(first) = events.first() else {
         return String::new();
     };
@@ -81,7 +138,7 @@ fn what(page: &Page, token: &Token, events: &[AuditEvent]) -> String {
         let notice = page.t(Text::Notice(kind.as_str())).into_owned();
         return page.t(Text::EventNotified(&notice)).into_owned();
     }
-    page.t(Text::Event(name(token, &first.kind))).into_owned()
+    page.t(Text::Event(name(id, &first.kind))).into_owned()
 }
 
 /// How many refusals an event stands for.
@@ -93,9 +150,9 @@ fn refusals(kind: &EventKind) -> u64 {
 }
 
 /// The name of what happened to the token.
-fn name<'e>(token: &Token, kind: &'e EventKind) -> &'e str {
+fn name<'e>(id: TokenId, kind: &'e EventKind) -> &'e str {
     match kind {
-        EventKind::Rotated { predecessor, .. } if *predecessor == token.id => "replaced",
+        EventKind::Rotated { predecessor, .. } if *predecessor == id => "replaced",
         EventKind::Created {
             parent: Some(_), ..
         } => "created-with",
@@ -122,17 +179,15 @@ fn reason<'e>(users: &Users, kind: &'e EventKind) -> Option<&'e str> {
 pub(super) async fn read(
     page: &Page,
     reader: Reader<'_>,
-    token: &Token,
+    id: TokenId,
     before: Option<HistoryPosition>,
 ) -> Result<Option<TokenHistory>, Response> {
     match reader {
         Reader::Owner => {
-            let history = page
-                .pats()
-                .history(page.caller(), token.id, before, PAGE_LEN);
+            let history = page.pats().history(page.caller(), id, before, PAGE_LEN);
             history.await.map_err(|error| page.inaccessible(&error))
         }
-        Reader::Administrator(admin) => match admin.history(token.id, before, PAGE_LEN).await {
+        Reader::Administrator(admin) => match admin.history(id, before, PAGE_LEN).await {
             Ok(history) => Ok(Some(history)),
             Err(AdminError::NoAudit) => Ok(None),
             Err(error) => Err(page.not_administered(&error)),
@@ -148,7 +203,7 @@ pub(super) fn position(fields: &Fields) -> Option<HistoryPosition> {
 }
 
 /// The query that names a position.
-pub(super) fn query(position: HistoryPosition) -> String {
+fn query(position: HistoryPosition) -> String {
     let HistoryPosition { at, id } = position;
     format!("{BEFORE}={}.{id}", at.as_microsecond())
 }

@@ -1,5 +1,6 @@
 //! The page about one token: for its owner, and for administrators.
 
+mod deleted;
 mod history;
 mod reader;
 mod users;
@@ -7,9 +8,10 @@ mod users;
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use pat_core::{Relatives, Token, User};
+use pat_core::{Relatives, Token, TokenId, User};
 
-use self::history::{Event, History};
+pub(super) use self::deleted::show_deleted;
+use self::history::History;
 pub(super) use self::reader::Reader;
 use self::users::Users;
 use super::fields::Fields;
@@ -41,6 +43,8 @@ struct TokenPage<'a> {
     scopes: Option<ScopeList>,
     created: Time,
     parent: Option<Link>,
+    /// For administrators, the ID of the parent if that is deleted.
+    deleted_parent: Option<i64>,
     last_used: Option<Time>,
     expires: Option<Time>,
     /// Whether it is replaced, and works until it expires.
@@ -162,18 +166,14 @@ pub(super) async fn show_token(
     let relatives = page.pats().relatives(token).await;
     let relatives = relatives.map_err(|error| page.unavailable(&error))?;
     let before = history::position(fields);
-    let events = history::read(page, reader, token, before).await?;
+    let events = history::read(page, reader, token.id, before).await?;
     let users = Users::find(page, reader, token, events.as_ref()).await?;
     let now = page.pats().now();
     let is_unrevoked = token.revoked_at.is_none();
     let is_valid = token.validity(now).is_ok();
     let is_replaced = token.replaced.is_some();
     let is_administration = matches!(reader, Reader::Administrator(_));
-    let history = events.map(|events| History {
-        events: Event::all(page, &users, token, &events.events),
-        next: events.next.map(history::query),
-        is_first: before.is_none(),
-    });
+    let history = events.map(|events| History::new(page, &users, token.id, &events, before));
     let line = relatives.line.iter();
     let template = TokenPage {
         page,
@@ -195,6 +195,9 @@ pub(super) async fn show_token(
             .parent
             .as_ref()
             .map(|parent| Link::new(page, parent, token)),
+        deleted_parent: (is_administration && relatives.parent.is_none())
+            .then(|| token.parent.map(TokenId::get))
+            .flatten(),
         last_used: token.last_used_at.map(|at| page.time(at)),
         expires: token.expires_at.map(|at| page.time(at)),
         is_replaced: is_valid && is_replaced,

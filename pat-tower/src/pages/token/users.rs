@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use axum::response::Response;
 use pat_core::event::EventKind;
-use pat_core::{Owner, Token, TokenHistory, User};
+use pat_core::{Administration, Owner, Token, TokenHistory, User};
 
 use super::reader::Reader;
 use crate::pages::page::Page;
@@ -32,10 +32,18 @@ impl Users {
             return Ok(Self::Own(token.owner.clone()));
         };
         let disabled_by = token.disabled.as_ref().and_then(|it| it.by.as_ref());
-        let events = history.into_iter().flat_map(|history| &history.events);
-        let others = events.filter_map(|event| author(&event.kind));
-        let others = others.chain(token.revoked_by.as_ref()).chain(disabled_by);
-        let asked = [&token.owner].into_iter().chain(others);
+        let others = authors(history).chain(token.revoked_by.as_ref());
+        Self::find_all(page, admin, &token.owner, others.chain(disabled_by)).await
+    }
+
+    /// Asks the directory for the names of all, for an administrator.
+    pub(super) async fn find_all<'a>(
+        page: &Page,
+        admin: &Administration<'_>,
+        owner: &'a Owner,
+        others: impl Iterator<Item = &'a Owner>,
+    ) -> Result<Self, Response> {
+        let asked = [owner].into_iter().chain(others);
         let asked: Vec<_> = asked.cloned().collect();
         let users = admin.users(&asked).await;
         let mut users = users
@@ -67,6 +75,12 @@ impl Users {
         };
         page.t(text).into_owned()
     }
+}
+
+/// The users who did what a history says.
+pub(super) fn authors(history: Option<&TokenHistory>) -> impl Iterator<Item = &Owner> {
+    let events = history.into_iter().flat_map(|history| &history.events);
+    events.filter_map(|event| author(&event.kind))
 }
 
 /// The user who did what the event says; `None` also for what only an owner does, and what no user does.

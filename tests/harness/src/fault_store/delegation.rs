@@ -354,6 +354,13 @@ impl JobStore for FaultStore {
         })
         .await
     }
+
+    async fn requeue_all_notifications(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.call("requeue_all_notifications", |_| {
+            self.jobs_inside().requeue_all_notifications(now)
+        })
+        .await
+    }
 }
 
 #[async_trait]

@@ -51,6 +51,7 @@ pub const METHODS: &[&str] = &[
     "outbox",
     "dead_notifications",
     "requeue_notification",
+    "requeue_all_notifications",
     "search",
     "count",
     "count_up_to",
@@ -74,6 +75,8 @@ pub enum Fault {
     Silent,
     /// It fails at once.
     Failing,
+    /// It gives way to another writer of the process.
+    Busy,
 }
 
 /// Wraps a store. Clones share one state.
@@ -238,6 +241,7 @@ impl FaultStore {
             None => {}
             Some(Fault::Silent) => std::future::pending().await,
             Some(Fault::Failing) => return Err(StoreError::backend("the database is down")),
+            Some(Fault::Busy) => return Err(StoreError::Busy),
         }
         let answer = ask(&*self.0.inner).await;
         self.0.gates[method].pass().await;

@@ -9,6 +9,7 @@ use reqwest::Response;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
+use super::MANY;
 use super::exchange::{Answer, Received, may_be_created, rotate};
 use super::report::Report;
 use crate::revocation::BOUND;
@@ -66,7 +67,7 @@ impl Shared {
     pub(super) fn is_enough(&self) -> bool {
         let report = self.note();
         // In a short run only the requests count.
-        let is_short = self.requests < 1_000;
+        let is_short = self.requests < MANY;
         report.requests >= self.requests && (is_short || report.covers_answers())
     }
 
@@ -138,7 +139,7 @@ impl Shared {
                 return Next::Take(body);
             }
             // With a key, and the secret was in an answer before.
-            Received::All(Answer { status: 200, .. }) => Next::RepeatWithoutKey,
+            Received::All(Answer { status: 200, .. }) => Next::RepeatWithAnotherKey,
             Received::All(Answer { status: 401, .. }) => {
                 if held.is_valid_at(returned) {
                     let refusal = format!(
@@ -170,26 +171,31 @@ impl Shared {
         request.bearer_auth(secret).send().await.ok()
     }
 
-    /// Tries a secret on each node when its end is known to it, until the node answers.
+    /// Sends one node requests with this secret, until it decides about one. Returns when that was sent, and the status
+    /// of the answer.
+    async fn decided(&self, node: usize, secret: &str) -> (Duration, u16) {
+        loop {
+            let invoked = self.history.now();
+            let response = self.try_secret(node, secret).await;
+            match response.map(|response| response.status().as_u16()) {
+                Some(status) if status != 503 => return (invoked, status),
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+    }
+
+    /// Tries a secret on each node when its end is known to it.
     async fn try_ended(self: Arc<Self>, old: Secret) {
         let known = old.end + BOUND;
         tokio::time::sleep(known.saturating_sub(self.history.now())).await;
         for node in 0..NODES {
-            loop {
-                let invoked = self.history.now();
-                let response = self.try_secret(node, &old.raw).await;
-                match response.map(|response| response.status().as_u16()) {
-                    Some(200) if invoked > known => {
-                        let late = format!(
-                            "token {} on node {node}, at {invoked:?}; it ended at {:?}",
-                            old.id, old.end
-                        );
-                        self.note().late.push(late);
-                        break;
-                    }
-                    Some(401) => break,
-                    _ => tokio::time::sleep(Duration::from_millis(100)).await,
-                }
+            let (invoked, status) = self.decided(node, &old.raw).await;
+            if status != 401 {
+                let late = format!(
+                    "{status} to token {} on node {node}, at {invoked:?}; it ended at {:?}",
+                    old.id, old.end
+                );
+                self.note().late.push(late);
             }
         }
         self.note().ended += 1;
@@ -203,7 +209,7 @@ enum Next {
     /// It has another one made, since the old one has ended.
     Lost,
     Repeat,
-    RepeatWithoutKey,
+    RepeatWithAnotherKey,
 }
 
 /// A secret that a client has received completely.
@@ -213,6 +219,9 @@ struct Secret {
     raw: Arc<str>,
     /// When it ends, as the last answer says.
     end: Duration,
+    /// The ends of secrets that it may end with: their client has given up a rotation without a key, which a node may
+    /// still make.
+    uncertain: Vec<Duration>,
 }
 
 impl Secret {
@@ -223,7 +232,13 @@ impl Secret {
 
     /// Whether a refusal that arrived at this time is unwanted.
     fn is_valid_at(&self, at: Duration) -> bool {
-        at + EARLY < self.end
+        let certain = self.uncertain.iter().copied().fold(self.end, Duration::min);
+        at + EARLY < certain
+    }
+
+    /// Notes that the secret was accepted by a node that it was sent to at this time: it did not end before.
+    fn was_accepted_at(&mut self, invoked: Duration) {
+        self.uncertain.retain(|end| invoked <= *end + BOUND);
     }
 }
 
@@ -305,6 +320,7 @@ impl Client {
             id: body["id"].as_i64().expect("an id"),
             raw: body["rawToken"].as_str().expect("a secret").into(),
             end: self.time_of(&body["expiringAt"]),
+            uncertain: vec![],
         }
     }
 
@@ -317,6 +333,7 @@ impl Client {
     async fn is_nearer(&mut self, held: &mut Secret) -> bool {
         let shared = Arc::clone(&self.shared);
         let node = self.random.below(NODES);
+        let invoked = shared.history.now();
         let response = shared.try_secret(node, &held.raw).await;
         let returned = shared.history.now();
         let mut report = shared.note();
@@ -328,6 +345,7 @@ impl Client {
         match response.status().as_u16() {
             200 => {
                 drop(report);
+                held.was_accepted_at(invoked);
                 let Some(end) = response.headers().get("pat-expires-at") else {
                     return false;
                 };
@@ -366,7 +384,9 @@ impl Client {
     /// it is killed while it reads the answer.
     async fn replace(&mut self, mut held: Secret, may_die: bool) -> Secret {
         let shared = Arc::clone(&self.shared);
-        let mut key = self.random.once_in(2).then(|| self.new_key());
+        let has_keys = self.random.once_in(2);
+        let mut key = has_keys.then(|| self.new_key());
+        let mut may_still_run = false;
         let mut killed_after = may_die.then(|| shared.next_cut());
         loop {
             let node = self.random.below(NODES);
@@ -383,10 +403,11 @@ impl Client {
             .await;
             // From now on it may be replaced, whatever the answer.
             held.ends_by(invoked + Duration::from_secs(shared.overlap));
+            may_still_run |= !has_keys && received.may_still_run();
             match shared.note_rotation(received, killed_after, &held, node) {
-                Next::Take(body) => return self.take(held, &body).await,
+                Next::Take(body) => return self.take(held, &body, may_still_run).await,
                 Next::Lost => return self.create().await,
-                Next::RepeatWithoutKey => key = None,
+                Next::RepeatWithAnotherKey => key = Some(self.new_key()),
                 Next::Repeat => {}
             }
             let pause = self.random.millis(1, 50);
@@ -400,15 +421,19 @@ impl Client {
         format!("rotation-{}", self.keys)
     }
 
-    /// Has the new secret in place of the old one, which is tried again when it has ended.
-    async fn take(&self, mut old: Secret, body: &Value) -> Secret {
+    /// Has the new secret in place of the old one, which is tried again when it has ended. A rotation of the old one
+    /// `may_still_run`.
+    async fn take(&self, mut old: Secret, body: &Value, may_still_run: bool) -> Secret {
         let ending = body["ending"].as_array().expect("what ends").iter();
         let mut ending = ending.filter(|ending| ending["id"] == old.id);
         let end = ending.next().expect("the end of the old token");
         old.end = self.time_of(&end["at"]);
+        let mut new = self.secret(body);
+        new.uncertain.clone_from(&old.uncertain);
+        new.uncertain.extend(may_still_run.then_some(old.end));
         let shared = Arc::clone(&self.shared);
         self.shared.ended.lock().await.spawn(shared.try_ended(old));
-        self.secret(body)
+        new
     }
 }
 
@@ -418,22 +443,23 @@ impl Ended {
         let Client { shared, user, .. } = &self.client;
         let (shared, user) = (Arc::clone(shared), user.clone());
         for node in 0..NODES {
-            let response = shared.try_secret(node, &self.held.raw).await;
-            let status = response.map(|response| response.status().as_u16());
-            if status != Some(200) {
-                let refusal = format!(
-                    "{status:?} to the last token {} on node {node}",
-                    self.held.id
-                );
+            let (_, status) = shared.decided(node, &self.held.raw).await;
+            if status != 200 {
+                let refusal = format!("{status} to the last token {} on node {node}", self.held.id);
                 report.refused.push(refusal);
             }
         }
-        let request = shared
-            .http
-            .get(format!("{}{TOKENS}", shared.nodes.base(0)))
-            .basic_auth(&user, Some(&user));
-        let list = request.send().await.expect("a list");
-        let list = list.json::<Value>().await.expect("a list");
+        let list = loop {
+            let request = shared
+                .http
+                .get(format!("{}{TOKENS}", shared.nodes.base(0)))
+                .basic_auth(&user, Some(&user));
+            match request.send().await {
+                Ok(list) if list.status() == 200 => break list.json::<Value>().await,
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        };
+        let list = list.expect("a list");
         let ids: Vec<_> = list.as_array().expect("a list").iter().collect();
         let has_own = ids.iter().any(|token| token["id"] == self.held.id);
         if has_own && ids.len() <= self.client.created {

@@ -20,6 +20,17 @@ pub(super) enum Received {
     All(Answer),
 }
 
+impl Received {
+    /// Whether the node may make the rotation later: it has sent nothing, or says that it does not know.
+    pub(super) fn may_still_run(&self) -> bool {
+        match self {
+            Self::Nothing => true,
+            Self::Part(part) => !may_be_created(part) || part.len() < CREATED.len(),
+            Self::All(answer) => answer.status == 503,
+        }
+    }
+}
+
 pub(super) struct Answer {
     pub(super) status: u16,
     /// `Null` if it is empty.
@@ -56,11 +67,12 @@ pub(super) async fn rotate(
     }
 }
 
+const CREATED: &[u8] = b"HTTP/1.1 201 ";
+
 /// Whether this may be the beginning of the answer that has the new secret.
 pub(super) fn may_be_created(part: &[u8]) -> bool {
-    let created = b"HTTP/1.1 201 ";
-    let known = part.len().min(created.len());
-    part[..known] == created[..known]
+    let known = part.len().min(CREATED.len());
+    part[..known] == CREATED[..known]
 }
 
 async fn exchange(

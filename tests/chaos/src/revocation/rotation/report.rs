@@ -38,8 +38,8 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Panics unless everything was as promised.
-    pub(super) fn judge(&self) {
+    /// Panics unless everything was as promised, with an answer that broke off at each byte if the run `is_long`.
+    pub(super) fn judge(&self, is_long: bool) {
         for (what, found) in [
             ("unwanted refusals", &self.refused),
             ("accepted after their end", &self.late),
@@ -50,10 +50,14 @@ impl Report {
                 panic!("{} {what}; the first: {first}", found.len());
             }
         }
-        assert!(self.covers_answers(), "an answer was not cut at each byte");
         assert!(
-            self.lost * 100 <= self.rotations,
-            "many clients lost access"
+            self.covers_answers() || !is_long,
+            "an answer was not cut at each byte"
+        );
+        // Where many requests get no answer, all those of an overlap may be among them.
+        assert!(
+            self.lost * 100 <= self.rotations + 2 * self.unavailable,
+            "many clients lost access: {self}"
         );
         assert!(self.lines > 0 && self.ended > 0, "{self}");
     }
