@@ -1,11 +1,10 @@
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_trait::async_trait;
 use pat_core::notification::{Notification, Notifier, NotifyError};
-use tokio::fs;
-use tokio::io::AsyncWriteExt;
+use tokio::task::spawn_blocking;
 
 use crate::message::Composer;
 
@@ -73,34 +72,35 @@ impl FileMailer {
         &self.folder
     }
 
-    async fn write(&self, name: &str, message: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(&self.folder).await?;
+    async fn write(&self, name: String, message: Vec<u8>) -> io::Result<()> {
         // Several processes may share the folder, and several tasks this mailer.
         let number = self.written.fetch_add(1, Ordering::Relaxed);
-        let part = self
-            .folder
-            .join(format!(".{name}.{}.{number}.part", std::process::id()));
-        let written = write_new(&part, message).await;
-        let moved = match written {
-            Ok(()) => fs::rename(&part, self.folder.join(name)).await,
-            Err(error) => Err(error),
+        let part = format!(".{name}.{}.{number}.part", std::process::id());
+        let (part, file) = (self.folder.join(part), self.folder.join(name));
+        let folder = self.folder.clone();
+        let write = move || {
+            std::fs::create_dir_all(folder)?;
+            let written = write_new(&part, &message);
+            let moved = written.and_then(|()| std::fs::rename(&part, file));
+            if moved.is_err() {
+                // The caller gets the first error.
+                let _ = std::fs::remove_file(&part);
+            }
+            moved
         };
-        if moved.is_err() {
-            // The caller gets the first error.
-            let _ = fs::remove_file(&part).await;
-        }
-        moved
+        // In one piece: each of these steps takes less time than a change of the thread.
+        spawn_blocking(write).await.map_err(io::Error::other)?
     }
 }
 
-async fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut options = fs::OpenOptions::new();
+fn write_new(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
-    options.mode(0o600);
-    let mut file = options.open(path).await?;
-    file.write_all(content).await?;
-    file.sync_all().await
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
 }
 
 #[async_trait]
@@ -112,7 +112,7 @@ impl Notifier for FileMailer {
     async fn send(&self, notification: &Notification) -> Result<(), NotifyError> {
         let message = self.composer.compose(notification)?.formatted();
         let name = format!("{}-{}.eml", notification.kind, notification.id);
-        let written = self.write(&name, &message).await;
+        let written = self.write(name, message).await;
         written.map_err(|error| NotifyError::Temporary(error.into()))
     }
 

@@ -112,6 +112,8 @@ impl<DB: Dialect> SqlxStore<DB> {
         if !write.holds(lease).await? {
             return Ok(None);
         }
+        // Tokens whose owners are still to be notified are not deleted.
+        write.queue_revocation_notices().await?;
         let old = write.find_old(prune, limit).await?;
         // Before the tokens, as revocations do.
         write.lock_owners_of_parents(&old).await?;
@@ -297,10 +299,11 @@ impl<DB: Dialect> SqlxStore<DB> {
     ) -> Result<Option<Vec<QueuedNotification>>, sqlx::Error> {
         let mut write = Write::begin(self, now).await?;
         let now = write.now();
+        let is_any_queued = write.queue_revocation_notices().await?;
         let mut notifications = write.lock_due_notifications(now, limit).await?;
-        let is_any_due = !notifications.is_empty();
+        let is_any_due = is_any_queued || !notifications.is_empty();
+        write.put_claims(&notifications, now + ttl).await?;
         for notification in &notifications {
-            write.put_claim(notification, now + ttl).await?;
             if notification.tokens.is_empty() {
                 let skipped = Outcome::Skipped {
                     reason: "its tokens are revoked, gone or expired".into(),
@@ -329,17 +332,53 @@ impl<DB: Dialect> SqlxStore<DB> {
         Ok(settled)
     }
 
+    async fn try_settle_all(
+        &self,
+        settled: &[(Claim, Outcome)],
+        now: Timestamp,
+    ) -> Result<Vec<bool>, sqlx::Error> {
+        let mut write = Write::begin(self, now).await?;
+        let at = write.now();
+        let sent = settled
+            .iter()
+            .filter(|(_, outcome)| *outcome == Outcome::Sent);
+        let sent: Vec<_> = sent.map(|(claim, _)| *claim).collect();
+        let sent = write.settle_sent(&sent, at).await?;
+        let mut are_settled = Vec::with_capacity(settled.len());
+        for (claim, outcome) in settled {
+            if *outcome == Outcome::Sent {
+                are_settled.push(sent.contains(&claim.id));
+                continue;
+            }
+            let is_settled = write.settle(claim, outcome, at).await?;
+            if is_settled {
+                write.record_settled(claim, outcome, at).await?;
+            }
+            are_settled.push(is_settled);
+        }
+        write.commit().await?;
+        Ok(are_settled)
+    }
+
     async fn try_outbox(&self) -> Result<Outbox, sqlx::Error> {
         let sql = Sql::new(format!(
             "SELECT COUNT(*) AS pending, MIN(queued_at) AS oldest, \
-             (SELECT COUNT(*) FROM pat_notice WHERE state = {DEAD}) AS dead \
+             (SELECT COUNT(*) FROM pat_notice WHERE state = {DEAD}) AS dead, \
+             (SELECT COUNT(*) FROM (SELECT DISTINCT notice_due_at, owner FROM pat_token \
+             WHERE notice_due_at > 0) d) AS unqueued, \
+             (SELECT MIN(notice_due_at) FROM pat_token WHERE notice_due_at > 0) AS oldest_unqueued \
              FROM pat_notice WHERE state = {PENDING}"
         ));
         let rows = fetch(&self.pool, sql).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         let mut outbox = Outbox::default();
-        outbox.pending = row.count("pending")?;
-        outbox.oldest_pending_at = row.optional_timestamp("oldest")?;
+        // Those of large revocations are queued after them.
+        outbox.pending = row.count("pending")? + row.count("unqueued")?;
+        let oldest = [
+            row.optional_timestamp("oldest")?,
+            row.optional_timestamp("oldest_unqueued")?,
+        ];
+        outbox.oldest_pending_at = oldest.into_iter().flatten().min();
         outbox.dead = row.count("dead")?;
         Ok(outbox)
     }
@@ -523,6 +562,15 @@ impl<DB: Dialect> JobStore for SqlxStore<DB> {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         self.retry(|| self.try_settle(claim, outcome, now)).await
+    }
+
+    #[instrument(name = "pat.store.settle_notifications", skip_all)]
+    async fn settle_notifications(
+        &self,
+        settled: &[(Claim, Outcome)],
+        now: Timestamp,
+    ) -> Result<Vec<bool>, StoreError> {
+        self.retry(|| self.try_settle_all(settled, now)).await
     }
 
     #[instrument(name = "pat.store.outbox", level = "debug", skip_all)]

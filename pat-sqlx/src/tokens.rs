@@ -20,6 +20,7 @@ use crate::dialect::Dialect;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{CHUNK, Sql, corrupt};
 use crate::store::SqlxStore;
+use crate::write::revocation_notices::QUEUED_AT_ONCE;
 use crate::write::{Earlier, Write};
 
 /// How long a notification may delay the response to a change.
@@ -257,10 +258,13 @@ impl<DB: Dialect> SqlxStore<DB> {
         let mut revocation = revocation.clone();
         revocation.at = at;
         let revocation = &revocation;
+        let is_queued_later = revocation.notify && tokens.len() > QUEUED_AT_ONCE;
         for chunk in tokens.chunks(CHUNK) {
-            write.mark_revoked(chunk, revocation).await?;
+            write
+                .mark_revoked(chunk, revocation, is_queued_later)
+                .await?;
         }
-        if revocation.notify {
+        if revocation.notify && !is_queued_later {
             let ids: Vec<_> = tokens.iter().map(|token| token.id).collect();
             let kind = NotificationKind::RevokedByAdmin;
             write

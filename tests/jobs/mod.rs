@@ -1,6 +1,7 @@
 //! Pruning, expiry checks and notifications: on one node and on several, in time that a test moves.
 
 pub(crate) mod audit;
+mod bulk_notices;
 mod deletion;
 mod delivery;
 mod expiry;
@@ -37,6 +38,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         last_use::trials(),
         metrics::trials(),
         audit::trials(),
+        bulk_notices::trials(),
     ];
     trials.into_iter().flatten().collect()
 }

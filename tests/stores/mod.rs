@@ -6,6 +6,7 @@ mod events;
 mod isolation;
 mod lines;
 mod migrations;
+mod mixed_load;
 mod nodes;
 pub(crate) mod plans;
 mod reads;
@@ -64,6 +65,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(connections::trials());
     trials.extend(crashes::trials());
     trials.extend(isolation::trials());
+    trials.extend(mixed_load::trials());
     trials.extend(plans::trials());
     trials.extend(reads::trials());
     trials.extend(search::trials());

@@ -1,12 +1,14 @@
 use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::join_all;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::ANSWER_TIMEOUT;
+use crate::clock::micros;
 use crate::directory::User;
 use crate::error::{Unavailable, one_line};
 use crate::event::EventKind;
@@ -16,8 +18,15 @@ use crate::outage::Cause;
 use crate::store::{JobStore, Outcome, QueuedNotification, StoreError};
 use crate::token::{Owner, random_u64};
 
-/// How many notifications are sent at the same time.
-const IN_HAND: u32 = 8;
+/// How many notifications are sent at the same time: after a crash, at most so many are sent again.
+const IN_HAND: usize = 8;
+/// How many notifications are claimed at the same time, at most: twice as many as before, as long as those are
+/// sent within [`QUICK`].
+const MOST_CLAIMED: usize = 64;
+/// How long after a claim further notifications of it are sent. It is little beside [`CLAIM`].
+const QUICK: Duration = Duration::from_secs(1);
+/// How long notifications that are sent wait for others, to be settled together with them.
+const GATHERING: Duration = Duration::from_millis(20);
 /// How long a notifier may take for one notification.
 const SEND_TIMEOUT: Duration = Duration::from_secs(2 * 60);
 /// How long a claim lasts: longer than the directory, a notifier and the attempts to settle take
@@ -39,30 +48,90 @@ impl Node {
         let Some(store) = self.context.job_store()?.filter(|_| self.notifies()) else {
             return Ok(0);
         };
-        let mut count = 0;
+        let (mut count, mut most) = (0, IN_HAND);
         while !stop.is_cancelled() {
-            let now = self.context.time.refresh().timestamp();
-            let notifications = self
-                .in_time(store.claim_notifications(now, CLAIM, IN_HAND))
-                .await?;
-            if notifications.is_empty() {
+            let now = self.context.time.refresh();
+            let is_quick = || self.context.time.now().boot - now.boot < micros(QUICK);
+            let limit = u32::try_from(most).unwrap_or(u32::MAX);
+            let claiming = store.claim_notifications(now.timestamp(), CLAIM, limit);
+            let mut claimed = self.in_time(claiming).await?;
+            if claimed.is_empty() {
                 break;
             }
-            let outcomes = notifications
-                .into_iter()
-                .map(|notification| self.deliver(store, notification));
-            for outcome in join_all(outcomes).await {
-                count += u64::from(outcome? == Outcome::Sent);
+            while !claimed.is_empty() {
+                let later = claimed.split_off(claimed.len().min(IN_HAND));
+                count += self.deliver(store, claimed).await?;
+                claimed = later;
+                if !is_quick() || stop.is_cancelled() {
+                    self.give_back(store, &claimed).await?;
+                    break;
+                }
+            }
+            most = if is_quick() {
+                MOST_CLAIMED.min(most * 2)
+            } else {
+                IN_HAND
+            };
+        }
+        Ok(count)
+    }
+
+    /// Sends notifications at the same time, and settles those together that are sent at about the same time.
+    /// Returns how many were sent.
+    async fn deliver(
+        &self,
+        store: &dyn JobStore,
+        claimed: Vec<QueuedNotification>,
+    ) -> Result<u64, StoreError> {
+        let attempts = claimed.into_iter().map(|queued| self.attempt(queued));
+        let mut attempts: FuturesUnordered<_> = attempts.collect();
+        let mut count = 0;
+        while let Some(first) = attempts.next().await {
+            let mut done = vec![first];
+            while let Ok(Some(next)) = timeout(GATHERING, attempts.next()).await {
+                done.push(next);
+            }
+            let outcomes: Vec<_> = done
+                .iter()
+                .map(|(queued, outcome)| (queued.claim, outcome.clone()))
+                .collect();
+            let are_settled = settle(SETTLE_PAUSE, || {
+                let now = self.context.time.refresh().timestamp();
+                self.in_time(store.settle_notifications(&outcomes, now))
+            });
+            let are_settled = are_settled.await?;
+            for ((queued, outcome), is_settled) in done.iter().zip(are_settled) {
+                self.report(queued, outcome, is_settled);
+                count += u64::from(*outcome == Outcome::Sent);
             }
         }
         Ok(count)
     }
 
-    async fn deliver(
+    /// Makes notifications due again that were claimed and are not sent now.
+    async fn give_back(
         &self,
         store: &dyn JobStore,
-        queued: QueuedNotification,
-    ) -> Result<Outcome, StoreError> {
+        claimed: &[QueuedNotification],
+    ) -> Result<(), StoreError> {
+        let now = self.context.time.refresh().timestamp();
+        let outcomes = claimed.iter().map(|queued| {
+            let due = Outcome::Retry {
+                after: Duration::ZERO,
+                error: String::new(),
+                sent_by: queued.sent_by.clone(),
+            };
+            (queued.claim, due)
+        });
+        let outcomes: Vec<_> = outcomes.collect();
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let settling = store.settle_notifications(&outcomes, now);
+        self.in_time(settling).await.map(drop)
+    }
+
+    async fn attempt(&self, queued: QueuedNotification) -> (QueuedNotification, Outcome) {
         let outcome = match self.address(&queued).await {
             Ok(Ok(recipient)) => self.send(&queued, recipient).await,
             Ok(Err(reason)) => Outcome::Skipped {
@@ -70,13 +139,7 @@ impl Node {
             },
             Err(error) => again(&queued, one_line(&error), queued.sent_by.clone()),
         };
-        let settling = settle(SETTLE_PAUSE, || {
-            let now = self.context.time.refresh().timestamp();
-            self.in_time(store.settle_notification(&queued.claim, &outcome, now))
-        });
-        let is_settled = settling.await?;
-        self.report(&queued, &outcome, is_settled);
-        Ok(outcome)
+        (queued, outcome)
     }
 
     /// Returns the recipient of a notification, or the reason that it is skipped.
@@ -194,13 +257,13 @@ impl Node {
 }
 
 /// Calls the store until it succeeds, at most [`SETTLE_ATTEMPTS`] times.
-async fn settle<F>(pause: Duration, call: impl Fn() -> F) -> Result<bool, StoreError>
+async fn settle<T, F>(pause: Duration, call: impl Fn() -> F) -> Result<T, StoreError>
 where
-    F: Future<Output = Result<bool, StoreError>>,
+    F: Future<Output = Result<T, StoreError>>,
 {
     for _ in 1..SETTLE_ATTEMPTS {
-        if let Ok(is_settled) = call().await {
-            return Ok(is_settled);
+        if let Ok(are_settled) = call().await {
+            return Ok(are_settled);
         }
         tokio::time::sleep(pause).await;
     }

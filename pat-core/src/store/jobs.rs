@@ -350,6 +350,25 @@ pub trait JobStore: Debug + Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
+    /// Settles claimed notifications as [`JobStore::settle_notification`] does one, in one transaction where the
+    /// store can. Returns in the order of `settled` whether each outcome was recorded. The default implementation
+    /// settles one after the other.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors). Some of the
+    /// outcomes may be recorded then; to repeat the call with all of them is harmless.
+    async fn settle_notifications(
+        &self,
+        settled: &[(Claim, Outcome)],
+        now: Timestamp,
+    ) -> Result<Vec<bool>, StoreError> {
+        let mut are_settled = Vec::with_capacity(settled.len());
+        for (claim, outcome) in settled {
+            are_settled.push(self.settle_notification(claim, outcome, now).await?);
+        }
+        Ok(are_settled)
+    }
+
     /// Returns how many notifications are pending, since when, and how many are
     /// [dead letters](Outcome::Dead).
     ///

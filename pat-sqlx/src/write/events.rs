@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
-use pat_core::Client;
 use pat_core::event::{Event, EventKind};
+use pat_core::notification::{NotificationId, NotificationKind};
 use pat_core::store::{Claim, Outcome, Purge};
+use pat_core::{Client, Owner, TokenId};
 use sqlx::Error;
 
 use super::Write;
@@ -128,6 +130,35 @@ impl<DB: Dialect> Write<DB> {
             }
         };
         self.record(at, event).await
+    }
+
+    /// Writes the events of at most a [`CHUNK`] of notifications that were sent.
+    pub(crate) async fn record_sent(
+        &mut self,
+        sent: Vec<(NotificationId, NotificationKind, Owner)>,
+        at: Timestamp,
+    ) -> Result<(), Error> {
+        let mut tokens: BTreeMap<i64, Vec<TokenId>> = BTreeMap::new();
+        let mut sql =
+            Sql::new("SELECT notice_id, token_id FROM pat_notice_token WHERE notice_id IN ");
+        sql.bind_in(sent.iter().map(|(id, ..)| id.get()));
+        sql.push(" ORDER BY token_id");
+        for row in self.fetch(sql).await? {
+            let tokens = tokens.entry(row.int("notice_id")?).or_default();
+            tokens.push(row.token_id("token_id")?);
+        }
+        let events = sent.into_iter().map(|(notification, kind, owner)| {
+            let tokens = tokens.remove(&notification.get()).unwrap_or_default();
+            let notified = EventKind::Notified {
+                notification,
+                kind,
+                owner,
+                tokens,
+            };
+            Event::new(at, notified)
+        });
+        let events: Vec<_> = events.collect();
+        self.insert_events(&events).await
     }
 
     /// Numbers up to `limit` committed events without a number; returns how many there were.

@@ -171,7 +171,10 @@ impl<DB: Dialect> Write<DB> {
             (transient.as_str(), transient_cutoff),
         ] {
             let mut sql = Sql::new(format!("SELECT id FROM pat_token WHERE {condition}"));
-            sql.bind(cutoff).push(" LIMIT ").bind(limit);
+            sql.bind(cutoff);
+            // The column alone would be looked up in its index, which does not help.
+            sql.push(" AND COALESCE(notice_due_at, 0) = 0 LIMIT ")
+                .bind(limit);
             ids.extend(self.fetch_ids(sql).await?);
         }
         ids.sort_unstable();

@@ -10,6 +10,7 @@ mod nodes;
 mod notifications;
 mod owners;
 mod probe;
+pub(crate) mod revocation_notices;
 mod tokens;
 pub(crate) mod unused;
 mod updates;

@@ -2,7 +2,7 @@
 // Clippy.
 #![warn(clippy::wildcard_enum_match_arm)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ use sqlx::Error;
 
 use super::Write;
 use super::descendants::LiveChildren;
-use crate::dialect::Dialect;
+use crate::dialect::{Dialect, Value};
 use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS, TRANSIENT};
-use crate::sql::{CHUNK, Insert, Sql};
+use crate::sql::{CHUNK, Insert, Row, Sql};
 
 impl<DB: Dialect> Write<DB> {
     /// Queues one notification for each owner of these tokens; returns how many there were.
@@ -39,81 +39,25 @@ impl<DB: Dialect> Write<DB> {
                 tokens.push(NotificationToken::from(&token));
             }
         }
+        let (mut notifications, mut all_tokens) = (Vec::new(), Vec::new());
         for (owner, tokens) in &by_owner {
             let id = NotificationId::random().map_err(|error| Error::Encode(error.into()))?;
-            self.insert_notification(id, kind, owner, now, revocation)
-                .await?;
-            for chunk in tokens.chunks(CHUNK) {
-                self.insert_notification_tokens(id, kind, chunk).await?;
-            }
+            notifications.push(notification_row(id, kind, owner, now, revocation));
+            all_tokens.extend(tokens.iter().map(|token| token_row(id, kind, token)));
         }
-        Ok(by_owner.len() as u64)
-    }
-
-    async fn insert_notification(
-        &mut self,
-        id: NotificationId,
-        kind: NotificationKind,
-        owner: &Owner,
-        now: Timestamp,
-        revocation: Option<(&Revocation, &LiveChildren)>,
-    ) -> Result<(), Error> {
-        let live_children = revocation.and_then(|(_, live)| live.get(owner).copied());
-        let live_children = live_children.unwrap_or_default();
-        let revocation = revocation.map(|(revocation, _)| revocation);
-        let by = revocation.and_then(|revocation| revocation.by.as_ref());
-        let reason = revocation.and_then(|revocation| revocation.reason.as_deref());
-        let address = Client::current().address();
-        let address = address.filter(|_| kind.has_client_address());
-        let address = address.as_ref().map(IpAddr::to_string);
-        let address = address.as_deref();
-        let row = [
-            id.get().into(),
-            kind.number().into(),
-            owner.into(),
-            by.into(),
-            reason.into(),
-            live_children.cast_signed().into(),
-            now.into(),
-            now.into(),
-            PENDING.into(),
-            0_i64.into(),
-            0_i64.into(),
-            "".into(),
-            "".into(),
-            address.into(),
-        ];
-        let insert = Insert::new(
+        let notifications = chunked(
             "pat_notice (id, kind, owner, revoked_by, reason, live_children, queued_at, due_at, \
              state, attempts, mark, sent_by, error, client_address)",
-            [row],
+            notifications,
         );
-        self.insert(vec![insert]).await
-    }
-
-    async fn insert_notification_tokens(
-        &mut self,
-        id: NotificationId,
-        kind: NotificationKind,
-        tokens: &[NotificationToken],
-    ) -> Result<(), Error> {
-        let mut sql = Sql::new(
-            "INSERT INTO pat_notice_token \
-             (notice_id, token_id, kind, name, created_at, expires_at, last_used_at, scopes) VALUES ",
+        self.insert_each(notifications).await?;
+        let tokens = chunked(
+            "pat_notice_token \
+             (notice_id, token_id, kind, name, created_at, expires_at, last_used_at, scopes)",
+            all_tokens,
         );
-        sql.bind_rows(tokens.iter().map(|token| {
-            [
-                id.get().into(),
-                token.id.into(),
-                kind.number().into(),
-                token.name.as_str().into(),
-                token.created_at.into(),
-                token.expires_at.unwrap_or(Timestamp::UNIX_EPOCH).into(),
-                token.last_used_at.into(),
-                token.scopes.as_ref().into(),
-            ]
-        }));
-        self.execute(sql).await.map(drop)
+        self.insert_each(tokens).await?;
+        Ok(by_owner.len() as u64)
     }
 
     /// Locks up to `limit` due notifications of known kinds that no other worker has locked, and loads
@@ -145,76 +89,112 @@ impl<DB: Dialect> Write<DB> {
         } else {
             now
         };
+        let token = getrandom::u64().map_err(|e| Error::Encode(e.into()))?;
         for notification in &mut notifications {
-            notification.claim.token = getrandom::u64().map_err(|e| Error::Encode(e.into()))?;
+            notification.claim.token = token;
             notification.attempts += 1;
-            self.load_tokens(notification, ends_by).await?;
+        }
+        for chunk in notifications.chunks_mut(CHUNK) {
+            self.load_tokens(chunk, ends_by).await?;
         }
         Ok(notifications)
     }
 
-    #[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
+    /// Loads the tokens of at most a [`CHUNK`] of notifications.
     async fn load_tokens(
         &mut self,
-        notification: &mut QueuedNotification,
+        notifications: &mut [QueuedNotification],
         ends_by: Timestamp,
     ) -> Result<(), Error> {
+        if notifications.is_empty() {
+            return Ok(());
+        }
         let mut sql = Sql::new(
-            "SELECT n.token_id, n.name, n.created_at, n.expires_at, n.last_used_at, \
+            "SELECT n.notice_id, n.token_id, n.name, n.created_at, n.expires_at, n.last_used_at, \
              n.scopes, t.id AS live_id, t.revoked_at, t.expiry_notice \
              FROM pat_notice_token n LEFT JOIN pat_token t ON t.id = n.token_id \
-             WHERE n.notice_id = ",
+             WHERE n.notice_id IN ",
         );
-        sql.bind(notification.claim.id.get());
-        let mut forgotten = Vec::new();
+        sql.bind_in(notifications.iter().map(|queued| queued.claim.id.get()));
+        let mut by_id: BTreeMap<i64, _> = notifications
+            .iter_mut()
+            .map(|queued| (queued.claim.id.get(), (queued, Vec::new())))
+            .collect();
         for row in self.fetch(sql).await? {
-            let token = row::notification_token(&row)?;
-            let is_live =
-                row.optional_int("live_id")?.is_some() && row.optional_int("revoked_at")?.is_none();
-            let is_transient = row.optional_int("expiry_notice")? == Some(TRANSIENT);
-            let still_applies = match notification.kind {
-                NotificationKind::Created | NotificationKind::ReplacedInUse => is_live,
-                // Its owner knows of the successor of a replaced token.
-                NotificationKind::Expired => is_live && !is_transient,
-                NotificationKind::ExpiresSoon | NotificationKind::UnusedWarning => {
-                    is_live && !is_transient && token.expires_at.is_none_or(|end| end > ends_by)
-                }
-                NotificationKind::Pruned
-                | NotificationKind::RevokedByAdmin
-                | NotificationKind::RotatedAgain
-                | NotificationKind::UnusedRevoked => true,
-                _ => true,
+            let Some((notification, forgotten)) = by_id.get_mut(&row.int("notice_id")?) else {
+                continue;
             };
-            if still_applies {
+            let token = row::notification_token(&row)?;
+            if still_applies(notification.kind, &token, &row, ends_by)? {
                 notification.tokens.push(token);
             } else {
                 forgotten.push(token.id);
             }
         }
-        notification.tokens.sort_by_key(NotificationToken::order);
-        for chunk in forgotten.chunks(CHUNK) {
-            let mut sql = Sql::new("DELETE FROM pat_notice_token WHERE notice_id = ");
-            sql.bind(notification.claim.id.get());
-            sql.push(" AND token_id IN ");
-            sql.bind_in(chunk.iter().copied());
-            self.execute(sql).await?;
+        for (id, (notification, forgotten)) in by_id {
+            notification.tokens.sort_by_key(NotificationToken::order);
+            for chunk in forgotten.chunks(CHUNK) {
+                let mut sql = Sql::new("DELETE FROM pat_notice_token WHERE notice_id = ");
+                sql.bind(id);
+                sql.push(" AND token_id IN ");
+                sql.bind_in(chunk.iter().copied());
+                self.execute(sql).await?;
+            }
         }
         Ok(())
     }
 
-    /// Reserves a locked notification for this worker until a time.
-    pub(crate) async fn put_claim(
+    /// Reserves locked notifications for this worker until a time.
+    pub(crate) async fn put_claims(
         &mut self,
-        notification: &QueuedNotification,
+        notifications: &[QueuedNotification],
         until: Timestamp,
     ) -> Result<(), Error> {
-        let mut sql = Sql::new("UPDATE pat_notice SET due_at = ");
-        sql.bind(until);
-        sql.push(", mark = ")
-            .bind(notification.claim.token.cast_signed());
-        sql.push(", attempts = ").bind(notification.attempts);
-        sql.push(" WHERE id = ").bind(notification.claim.id.get());
-        self.execute(sql).await.map(drop)
+        for chunk in notifications.chunks(CHUNK) {
+            let mut sql = Sql::new("UPDATE pat_notice SET attempts = attempts + 1, due_at = ");
+            sql.bind(until).push(", mark = ");
+            sql.bind(chunk[0].claim.token.cast_signed());
+            sql.push(" WHERE id IN ");
+            sql.bind_in(chunk.iter().map(|queued| queued.claim.id.get()));
+            self.execute_on(chunk.len(), sql).await?;
+        }
+        Ok(())
+    }
+
+    /// Settles notifications that were sent, as [`Write::settle`] does one, and records their events; returns
+    /// those of which the claim was still valid.
+    pub(crate) async fn settle_sent(
+        &mut self,
+        claims: &[Claim],
+        now: Timestamp,
+    ) -> Result<BTreeSet<NotificationId>, Error> {
+        let mut settled = BTreeSet::new();
+        let tokens: BTreeMap<_, _> = claims.iter().map(|claim| (claim.id, claim.token)).collect();
+        let ids: Vec<_> = tokens.keys().map(|id| id.get()).collect();
+        for chunk in ids.chunks(CHUNK) {
+            let mut sql = Sql::new("SELECT id, mark, kind, owner FROM pat_notice WHERE state = ");
+            sql.bind(PENDING).push(" AND id IN ");
+            sql.bind_in(chunk.iter().copied());
+            sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
+            let mut valid = Vec::new();
+            for row in self.fetch(sql).await? {
+                let id = row::notice_id(row.int("id")?)?;
+                if tokens.get(&id).map(|token| token.cast_signed()) == Some(row.int("mark")?) {
+                    valid.push((id, row::kind(row.int("kind")?)?, row.owner("owner")?));
+                }
+            }
+            if valid.is_empty() {
+                continue;
+            }
+            let mut sql = Sql::new("UPDATE pat_notice SET mark = 0, error = '', state = ");
+            sql.bind(row::state_number(&Outcome::Sent));
+            sql.push(", due_at = ").bind(now).push(" WHERE id IN ");
+            sql.bind_in(valid.iter().map(|(id, ..)| id.get()));
+            self.execute_on(valid.len(), sql).await?;
+            settled.extend(valid.iter().map(|(id, ..)| *id));
+            self.record_sent(valid, now).await?;
+        }
+        Ok(settled)
     }
 
     /// Settles a notification if the claim is still valid; returns whether it was.
@@ -280,4 +260,88 @@ impl<DB: Dialect> Write<DB> {
         self.delete("pat_notice WHERE id", &ids).await?;
         Ok(ids.len() as u64)
     }
+}
+
+/// Returns inserts of these rows, a [`CHUNK`] in each.
+fn chunked<const N: usize>(into: &'static str, rows: Vec<[Value; N]>) -> Vec<Insert> {
+    let mut rows = rows.into_iter().peekable();
+    let mut inserts = Vec::new();
+    while rows.peek().is_some() {
+        inserts.push(Insert::new(into, rows.by_ref().take(CHUNK)));
+    }
+    inserts
+}
+
+/// The columns of `pat_notice` for a new notification.
+fn notification_row(
+    id: NotificationId,
+    kind: NotificationKind,
+    owner: &Owner,
+    now: Timestamp,
+    revocation: Option<(&Revocation, &LiveChildren)>,
+) -> [Value; 14] {
+    let live_children = revocation.and_then(|(_, live)| live.get(owner).copied());
+    let live_children = live_children.unwrap_or_default();
+    let revocation = revocation.map(|(revocation, _)| revocation);
+    let by = revocation.and_then(|revocation| revocation.by.as_ref());
+    let reason = revocation.and_then(|revocation| revocation.reason.as_deref());
+    let address = Client::current().address();
+    let address = address.filter(|_| kind.has_client_address());
+    let address = address.as_ref().map(IpAddr::to_string);
+    [
+        id.get().into(),
+        kind.number().into(),
+        owner.into(),
+        by.into(),
+        reason.into(),
+        live_children.cast_signed().into(),
+        now.into(),
+        now.into(),
+        PENDING.into(),
+        0_i64.into(),
+        0_i64.into(),
+        "".into(),
+        "".into(),
+        address.as_deref().into(),
+    ]
+}
+
+/// The columns of `pat_notice_token` for a token of a new notification.
+fn token_row(id: NotificationId, kind: NotificationKind, token: &NotificationToken) -> [Value; 8] {
+    [
+        id.get().into(),
+        token.id.into(),
+        kind.number().into(),
+        token.name.as_str().into(),
+        token.created_at.into(),
+        token.expires_at.unwrap_or(Timestamp::UNIX_EPOCH).into(),
+        token.last_used_at.into(),
+        token.scopes.as_ref().into(),
+    ]
+}
+
+/// Whether a notification still applies to one of its tokens, in the row with the token's present state.
+#[expect(clippy::match_same_arms, reason = "a new variant must fail Clippy")]
+fn still_applies<DB: Dialect>(
+    kind: NotificationKind,
+    token: &NotificationToken,
+    row: &Row<DB>,
+    ends_by: Timestamp,
+) -> Result<bool, Error> {
+    let is_live =
+        row.optional_int("live_id")?.is_some() && row.optional_int("revoked_at")?.is_none();
+    let is_transient = row.optional_int("expiry_notice")? == Some(TRANSIENT);
+    Ok(match kind {
+        NotificationKind::Created | NotificationKind::ReplacedInUse => is_live,
+        // Its owner knows of the successor of a replaced token.
+        NotificationKind::Expired => is_live && !is_transient,
+        NotificationKind::ExpiresSoon | NotificationKind::UnusedWarning => {
+            is_live && !is_transient && token.expires_at.is_none_or(|end| end > ends_by)
+        }
+        NotificationKind::Pruned
+        | NotificationKind::RevokedByAdmin
+        | NotificationKind::RotatedAgain
+        | NotificationKind::UnusedRevoked => true,
+        _ => true,
+    })
 }

@@ -393,10 +393,13 @@ impl<DB: Dialect> Write<DB> {
         rows.iter().map(|row| row.token_id("id")).collect()
     }
 
+    /// Marks locked tokens as revoked, and, with `notice_due`, that the notifications to their owners are still
+    /// to be queued ([`Write::queue_revocation_notices`]).
     pub(crate) async fn mark_revoked(
         &mut self,
         tokens: &[RevokedToken],
         revocation: &Revocation,
+        notice_due: bool,
     ) -> Result<(), Error> {
         let mut sql = Sql::new("UPDATE pat_token SET revoked_at = ");
         sql.bind(revocation.at);
@@ -405,6 +408,8 @@ impl<DB: Dialect> Write<DB> {
         sql.bind(revocation.reason.as_deref());
         sql.push(", revocation_id = ")
             .bind(Value::Int(revocation.id));
+        sql.push(", notice_due_at = ")
+            .bind(notice_due.then_some(revocation.at));
         sql.push(" WHERE revoked_at IS NULL AND id IN ");
         sql.bind_in(tokens.iter().map(|token| token.id));
         self.execute_on(tokens.len(), sql).await

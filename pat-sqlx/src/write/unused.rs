@@ -152,7 +152,7 @@ impl<DB: Dialect> Write<DB> {
                 unused.push(row::revoked_token(&row)?);
             }
             if !unused.is_empty() {
-                self.mark_revoked(&unused, &revocation).await?;
+                self.mark_revoked(&unused, &revocation, false).await?;
             }
             tokens.extend(unused);
         }
