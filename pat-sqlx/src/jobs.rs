@@ -242,10 +242,11 @@ impl<DB: Dialect> SqlxStore<DB> {
         after: Option<&Owner>,
         limit: u32,
     ) -> Result<Vec<ListedOwner>, sqlx::Error> {
-        let mut sql = Sql::new(
+        let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
+        let mut sql = Sql::new(format!(
             "SELECT t.owner, o.missing_since FROM (\
-             SELECT DISTINCT owner FROM pat_token WHERE revoked_at IS NULL AND owner > ",
-        );
+             SELECT DISTINCT owner FROM pat_token{index} WHERE revoked_at IS NULL AND owner > ",
+        ));
         // An owner's key is never empty.
         sql.bind(after.map_or("", Owner::as_str));
         sql.push(" ORDER BY owner LIMIT ").bind(limit);
@@ -387,7 +388,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             "SELECT id, kind, owner, queued_at, attempts, error FROM pat_notice WHERE state = ",
         );
         sql.bind(DEAD);
-        sql.push(" AND kind IN ").bind_list(row::known_kinds());
+        sql.push(" AND kind IN ").bind_in(row::known_kinds());
         sql.push(" ORDER BY queued_at DESC, id DESC LIMIT ")
             .bind(limit);
         let rows = fetch(&self.pool, sql).await?;

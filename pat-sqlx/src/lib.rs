@@ -5,6 +5,7 @@
     expect(dead_code, reason = "without a database nothing opens a store")
 )]
 
+mod access;
 mod apply;
 mod checkout;
 #[cfg(all(

@@ -17,6 +17,11 @@ use crate::store::SqlxStore;
 /// A token store in a MySQL or MariaDB database.
 pub type MySqlStore = SqlxStore<MySql>;
 
+/// How many prepared statements a connection keeps, unless the URL says how many: more than the store has in use,
+/// since the driver's closing of one delays the next statement, over TCP by up to 44 ms. (The driver leaves the
+/// option `TCP_NODELAY` off.)
+const PREPARED_STATEMENTS: usize = 512;
+
 impl MySqlStore {
     /// Opens a store in the database of this URL (`mysql://user:password@host/database`, or the same
     /// with `mariadb:`), and creates the tables or brings them up to date.
@@ -53,7 +58,10 @@ impl MySqlStore {
                 scheme: "mysql: or mariadb:",
             });
         }
-        let options = MySqlConnectOptions::from_str(url).map_err(ConnectError::Url)?;
+        let mut options = MySqlConnectOptions::from_str(url).map_err(ConnectError::Url)?;
+        if !url.contains("statement-cache-capacity") {
+            options = options.statement_cache_capacity(PREPARED_STATEMENTS);
+        }
         server::connect(options.charset("utf8mb4"), migrating).await
     }
 }
@@ -157,12 +165,18 @@ impl SqlDialect for MySql {
         format!(" ON DUPLICATE KEY UPDATE {}", later.join(", "))
     }
 
-    const KEEPS_STATISTICS: bool = true;
     const JOIN_IN_ORDER: &'static str = "STRAIGHT_JOIN";
 
     fn by_index(index: &str) -> String {
         // The planner ignores that a page has few rows, and would sort all rows.
         format!(" FORCE INDEX ({index})")
+    }
+
+    const BY_NO_INDEX: &'static str = "";
+    const BY_UNREVOKED_OWNER: &'static str = "pat_token_by_revocation";
+
+    fn unindexed(column: &str, _is_text: bool) -> String {
+        column.to_owned()
     }
 
     fn lock_by_index(index: &str) -> String {

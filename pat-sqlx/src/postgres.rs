@@ -149,11 +149,18 @@ impl SqlDialect for Postgres {
         on_conflict_if_newer(table, key, time, others)
     }
 
-    const KEEPS_STATISTICS: bool = true;
     const JOIN_IN_ORDER: &'static str = "JOIN";
 
     fn by_index(_index: &str) -> String {
         String::new()
+    }
+
+    const BY_NO_INDEX: &'static str = "";
+    const BY_UNREVOKED_OWNER: &'static str = "pat_token_unrevoked";
+
+    fn unindexed(column: &str, is_text: bool) -> String {
+        let nothing = if is_text { "|| ''" } else { "+ 0" };
+        format!("({column} {nothing})")
     }
 
     fn lock_by_index(_index: &str) -> String {

@@ -15,6 +15,7 @@ use pat_core::{Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 
+use crate::access::{Access, BY_OWNER, push_never_expires};
 use crate::checkout::fetch;
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
@@ -52,42 +53,6 @@ impl Columns {
             SortKey::Name => of_token("t.name_folded", "pat_token_by_name"),
             SortKey::Owner => of_token("t.owner", BY_OWNER),
         }
-    }
-}
-
-const BY_OWNER: &str = "pat_token_by_owner";
-
-/// Returns the index of a filter that matches so few tokens that each page can sort them all: the tokens
-/// of some owners, or recently revoked ones.
-fn narrow_index(filter: &Filter) -> Option<&'static str> {
-    if !filter.owners.is_empty() {
-        Some(BY_OWNER)
-    } else if filter.revoked == RevokedTokens::Only {
-        Some("pat_token_by_revocation")
-    } else {
-        None
-    }
-}
-
-/// Returns the tables of a search: read by the narrow index of the filter, or else by the index of the
-/// order, of which a page reads no more than it shows. If the filter has dates, the index of a date may
-/// be better; a database with statistics then chooses.
-fn tables_of<DB: Dialect>(search: &Search) -> String {
-    let Search { filter, sort, .. } = search;
-    let narrow = narrow_index(filter);
-    let index = narrow.unwrap_or(Columns::of(sort.key).index);
-    let has_dates = [filter.created, filter.expires, filter.last_used]
-        .iter()
-        .any(|range| !range.is_open());
-    let (index, join) = if has_dates && DB::KEEPS_STATISTICS {
-        (String::new(), "JOIN")
-    } else {
-        (DB::by_index(index), DB::JOIN_IN_ORDER)
-    };
-    if sort.key == SortKey::LastUsedAt && narrow.is_none() {
-        format!("pat_last_used u{index} {join} pat_token t ON t.id = u.token_id")
-    } else {
-        format!("pat_token t{index} LEFT JOIN pat_last_used u ON u.token_id = t.id")
     }
 }
 
@@ -200,8 +165,9 @@ impl<'a> Range<'a> {
         }
     }
 
-    /// Returns the `ORDER BY` of the range.
-    fn order(&self, walk: Walk) -> String {
+    /// Returns the `ORDER BY` of the range. If the tokens are to be sorted, its first column is not that of an
+    /// index which the planner might walk instead.
+    fn order<DB: Dialect>(&self, walk: Walk, access: Access) -> String {
         let Columns {
             value,
             created_at,
@@ -209,14 +175,27 @@ impl<'a> Range<'a> {
             ..
         } = Columns::of(walk.sort.key);
         let direction = walk.direction();
-        let equals = walk.order_of_equals(created_at, id);
+        let sorted = |column: &str| {
+            if !access.sorts() {
+                return column.to_owned();
+            }
+            let is_text =
+                column == value && matches!(walk.sort.key, SortKey::Name | SortKey::Owner);
+            DB::unindexed(column, is_text)
+        };
         match (self, walk.sort.key) {
-            (Self::SameTime(_), _) => walk.order_of_ids(id),
-            (Self::SameValue(_) | Self::Equals(_), _) => equals,
+            (Self::SameTime(_), _) => walk.order_of_ids(&sorted(id)),
+            (Self::SameValue(_) | Self::Equals(_), _) => {
+                walk.order_of_equals(&sorted(created_at), id)
+            }
             (Self::Between(..), SortKey::CreatedAt) => {
+                let value = sorted(value);
                 format!("{value} {direction}, {}", walk.order_of_ids(id))
             }
-            (Self::Between(..), _) => format!("{value} {direction}, {equals}"),
+            (Self::Between(..), _) => {
+                let (value, equals) = (sorted(value), walk.order_of_equals(created_at, id));
+                format!("{value} {direction}, {equals}")
+            }
         }
     }
 }
@@ -245,19 +224,13 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
         sql.push(" ESCAPE '!'");
     }
     if !filter.owners.is_empty() {
-        sql.push(" AND t.owner IN ").bind_list(&filter.owners);
+        sql.push(" AND t.owner IN ").bind_in(&filter.owners);
     }
     push_range(sql, "t.created_at", filter.created);
     push_range(sql, "t.expires_key", filter.expires);
-    push_range(sql, "u.last_used_at", filter.last_used);
     push_range(sql, "t.revoked_at", filter.revoked_at);
     push_scopes(sql, filter);
-    if filter.is_used == Some(true) || !filter.last_used.is_open() {
-        sql.push(" AND u.last_used_at > 0");
-    }
-    if filter.is_used == Some(false) {
-        sql.push(" AND u.last_used_at = 0");
-    }
+    push_last_used(sql, filter);
     if let Some(since) = filter.unused_since {
         push_unused(sql, since);
     }
@@ -276,11 +249,16 @@ fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
         sql.push(" AND ");
         push_longer_than(sql, time);
     }
-    sql.push(match filter.never_expires {
-        Some(true) => " AND t.expires_at IS NULL",
-        Some(false) => " AND t.expires_at IS NOT NULL",
-        None => "",
-    });
+    match filter.never_expires {
+        Some(true) => {
+            sql.push(" AND t.expires_at IS NULL");
+            push_never_expires(sql);
+        }
+        Some(false) => {
+            sql.push(" AND t.expires_at IS NOT NULL");
+        }
+        None => {}
+    }
     sql.push(match filter.is_disabled {
         Some(true) => " AND t.disabled_at IS NOT NULL",
         Some(false) => " AND t.disabled_at IS NULL",
@@ -303,7 +281,12 @@ fn push_scopes<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
         sql.push(separator).push("t.scopes IS NULL");
         separator = " OR ";
     }
-    for name in filter.scopes.iter() {
+    let mut names: Vec<_> = filter.scopes.iter().collect();
+    if let Some(last) = names.last().copied() {
+        // As in a list of `Sql::bind_in`.
+        names.resize(names.len().next_power_of_two(), last);
+    }
+    for name in names {
         sql.push(separator).push("t.scopes = ").bind(name);
         let name = escape_like(name);
         // First, last, and between two others.
@@ -322,7 +305,21 @@ fn push_scopes<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     }
 }
 
-fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
+/// Appends the conditions on the last use alone.
+pub(crate) fn push_last_used<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
+    push_range(sql, "u.last_used_at", filter.last_used);
+    if filter.is_used == Some(true) || !filter.last_used.is_open() {
+        sql.push(" AND u.last_used_at > 0");
+    }
+    if filter.is_used == Some(false) {
+        sql.push(" AND u.last_used_at = 0");
+    }
+    if let Some(since) = filter.unused_since {
+        push_and(sql, "u.last_used_at", " <= ", since.into());
+    }
+}
+
+pub(crate) fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
     if let Some(from) = range.from {
         push_and(sql, column, " >= ", from.into());
     }
@@ -331,13 +328,25 @@ fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
     }
 }
 
-/// Returns the tables of a count; the last uses only if the filter needs them.
-fn counted_tables(filter: &Filter) -> &'static str {
-    if filter.last_used.is_open() && filter.is_used.is_none() && filter.unused_since.is_none() {
-        "pat_token t"
-    } else {
-        TOKENS
-    }
+/// Returns the statement that reads some tokens of a range.
+fn page_sql<DB: Dialect>(
+    search: &Search,
+    access: Access,
+    range: &Range<'_>,
+    order: &str,
+    offset: usize,
+    limit: usize,
+) -> Sql<DB> {
+    let tables = access.tables::<DB>(&search.filter, Columns::of(search.sort.key).index);
+    let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables} WHERE "));
+    push_filter(&mut sql, &search.filter);
+    range.push_condition(&mut sql, Walk::new(search));
+    // Bound, so that pages of all sizes have one text.
+    sql.push(format_args!(" ORDER BY {order} LIMIT "));
+    sql.bind(i64::try_from(limit).unwrap_or(i64::MAX));
+    sql.push(" OFFSET ");
+    sql.bind(i64::try_from(offset).unwrap_or(i64::MAX));
+    sql
 }
 
 impl<DB: Dialect> SqlxStore<DB> {
@@ -348,9 +357,10 @@ impl<DB: Dialect> SqlxStore<DB> {
             Start::After(position) | Start::Before(position) => (Range::all_after(position), 0),
             Start::Offset(offset) => (vec![Range::Between(None, None)], *offset as usize),
         };
+        let access = self.access(&search.filter, Some(search.sort.key)).await?;
         let walk = Walk::new(search);
         // Read backward, an index has ascending values in their whole order, as it has them forward.
-        let is_against_index = search.sort.is_descending && narrow_index(&search.filter).is_none();
+        let is_against_index = search.sort.is_descending && !access.sorts();
         let limit = search.limit as usize;
         let mut tokens = Vec::with_capacity(limit);
         for range in ranges {
@@ -360,11 +370,12 @@ impl<DB: Dialect> SqlxStore<DB> {
             }
             tokens.extend(match range {
                 Range::Between(after, _) if is_against_index => {
-                    self.descend(search, after, offset, rest).await?
+                    self.descend(search, access, after, offset, rest).await?
                 }
                 range => {
-                    let order = range.order(walk);
-                    self.page(search, &range, &order, offset, rest).await?
+                    let order = range.order::<DB>(walk, access);
+                    self.page(search, access, &range, &order, offset, rest)
+                        .await?
                 }
             });
         }
@@ -377,20 +388,13 @@ impl<DB: Dialect> SqlxStore<DB> {
     async fn page(
         &self,
         search: &Search,
+        access: Access,
         range: &Range<'_>,
         order: &str,
         offset: usize,
         limit: usize,
     ) -> Result<Vec<Token>, Error> {
-        let tables = tables_of::<DB>(search);
-        let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables} WHERE "));
-        push_filter(&mut sql, &search.filter);
-        range.push_condition(&mut sql, Walk::new(search));
-        // The limit is a number in the text, so that the planner knows that few rows are needed, and
-        // takes the index of the order.
-        sql.push(format_args!(
-            " ORDER BY {order} LIMIT {limit} OFFSET {offset}"
-        ));
+        let sql = page_sql(search, access, range, order, offset, limit);
         let rows = fetch(&self.pool, sql).await?;
         rows.iter().map(row::token).collect()
     }
@@ -405,6 +409,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     async fn descend(
         &self,
         search: &Search,
+        access: Access,
         mut after: Option<Value>,
         mut offset: usize,
         limit: usize,
@@ -416,7 +421,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         loop {
             let wanted = offset + limit - page.len();
             let rest = Range::Between(after, None);
-            let found = self.page(search, &rest, &by_value, 0, wanted).await?;
+            let found = self
+                .page(search, access, &rest, &by_value, 0, wanted)
+                .await?;
             let found = found.into_iter();
             let mut found: Vec<_> = found
                 .map(|token| (sort.position_of(&token), token))
@@ -435,8 +442,9 @@ impl<DB: Dialect> SqlxStore<DB> {
             offset = offset.saturating_sub(before);
             let equals = Range::Equals(bound(&last));
             let wanted = limit - page.len();
+            let order = equals.order::<DB>(walk, access);
             page.extend(
-                self.page(search, &equals, &equals.order(walk), offset, wanted)
+                self.page(search, access, &equals, &order, offset, wanted)
                     .await?,
             );
             if page.len() == limit {
@@ -448,9 +456,27 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_count(&self, filter: &Filter) -> Result<u64, Error> {
-        let tables = counted_tables(filter);
+        let tables = self
+            .access(filter, None)
+            .await?
+            .counted_tables::<DB>(filter);
         let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables} WHERE "));
         push_filter(&mut sql, filter);
+        let rows = fetch(&self.pool, sql).await?;
+        rows.first().ok_or(Error::RowNotFound)?.count("n")
+    }
+
+    /// Counts by an index of few matches, or else until it has found enough.
+    async fn try_count_up_to(&self, filter: &Filter, most: u64) -> Result<u64, Error> {
+        let access = self.access(filter, None).await?;
+        let tables = access.counted_tables::<DB>(filter);
+        let mut sql = Sql::<DB>::new(format!(
+            "SELECT COUNT(*) AS n FROM (SELECT t.id FROM {tables} WHERE "
+        ));
+        push_filter(&mut sql, filter);
+        sql.push(" LIMIT ");
+        sql.bind(i64::try_from(most).unwrap_or(i64::MAX))
+            .push(") c");
         let rows = fetch(&self.pool, sql).await?;
         rows.first().ok_or(Error::RowNotFound)?.count("n")
     }
@@ -468,7 +494,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             sql.push(format_args!(" THEN 1 END) AS n{number}"));
         }
         sql.push(format_args!(" FROM {TOKENS}"));
-        let rows = fetch(&self.pool, sql.not_persistent()).await?;
+        let rows = fetch(&self.pool, sql).await?;
         let row = rows.first().ok_or(Error::RowNotFound)?;
         (0..filters.len())
             .map(|number| row.count(&format!("n{number}")))
@@ -476,7 +502,10 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_ids(&self, filter: &Filter) -> Result<Vec<TokenId>, Error> {
-        let tables = counted_tables(filter);
+        let tables = self
+            .access(filter, None)
+            .await?
+            .counted_tables::<DB>(filter);
         let mut sql = Sql::<DB>::new(format!("SELECT t.id FROM {tables} WHERE "));
         push_filter(&mut sql, filter);
         sql.push(" ORDER BY t.id");
@@ -492,7 +521,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             let mut sql = Sql::<DB>::new(format!(
                 "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
             ));
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             sql.push(" ORDER BY t.id");
             for row in fetch(&self.pool, sql).await? {
                 tokens.push(row::token(&row)?);
@@ -514,6 +543,11 @@ impl<DB: Dialect> SearchStore for SqlxStore<DB> {
         self.retry(|| self.try_count(filter)).await
     }
 
+    #[instrument(name = "pat.store.count_up_to", skip_all)]
+    async fn count_up_to(&self, filter: &Filter, most: u64) -> Result<u64, StoreError> {
+        self.retry(|| self.try_count_up_to(filter, most)).await
+    }
+
     #[instrument(name = "pat.store.count_each", skip_all)]
     async fn count_each(&self, filters: &[Filter]) -> Result<Vec<u64>, StoreError> {
         self.retry(|| self.try_count_each(filters)).await
@@ -527,5 +561,194 @@ impl<DB: Dialect> SearchStore for SqlxStore<DB> {
     #[instrument(name = "pat.store.find_all", skip_all)]
     async fn find_all(&self, ids: &[TokenId]) -> Result<Vec<Token>, StoreError> {
         self.retry(|| self.try_find_all(ids)).await
+    }
+}
+
+#[cfg(all(test, feature = "sqlite", feature = "mysql"))]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use jiff::Timestamp;
+    use pat_core::Owner;
+    use pat_core::scope::Scopes;
+    use sqlx::{MySql, Sqlite};
+
+    use super::*;
+
+    const KEYS: [SortKey; 5] = [
+        SortKey::CreatedAt,
+        SortKey::ExpiresAt,
+        SortKey::LastUsedAt,
+        SortKey::Name,
+        SortKey::Owner,
+    ];
+
+    fn owners(count: u32) -> Vec<Owner> {
+        let keys = (0..count).map(|number| format!("user {number}"));
+        keys.map(|key| Owner::new(key).expect("a key")).collect()
+    }
+
+    fn at(second: u32) -> Timestamp {
+        Timestamp::from_second(second.into()).expect("a date")
+    }
+
+    /// Returns the texts of all statements of a search.
+    fn texts<DB: Dialect>(search: &Search, access: Access) -> Vec<String> {
+        let walk = Walk::new(search);
+        let ranges = match &search.start {
+            Start::After(position) | Start::Before(position) => Range::all_after(position),
+            Start::Offset(_) => vec![Range::Between(None, None)],
+        };
+        let limit = search.limit as usize;
+        let texts = ranges.iter().map(|range| {
+            let order = range.order::<DB>(walk, access);
+            page_sql::<DB>(search, access, range, &order, limit, limit).text()
+        });
+        texts.collect()
+    }
+
+    /// A connection keeps 512 prepared statements.
+    #[test]
+    fn searches_that_differ_in_values_alone_share_their_statements() {
+        let mut seen = BTreeSet::new();
+        for number in 0..400 {
+            let mut filter = Filter::default();
+            filter.name = format!("name {number}");
+            filter.owners = owners(number % 50 + 1);
+            filter.created.from = Some(at(number));
+            let names: Vec<_> = (0..=number % 8).map(|n| format!("scope{n}")).collect();
+            filter.scopes = Scopes::new(&names).expect("scopes");
+            let key = KEYS[number as usize % KEYS.len()];
+            let sort = Sort {
+                key,
+                is_descending: false,
+            };
+            let value = match key {
+                SortKey::Name | SortKey::Owner => SortValue::Text(number.to_string()),
+                _ => SortValue::Time(at(number)),
+            };
+            let position = Position {
+                value,
+                created_at: at(number),
+                id: TokenId::new(i64::from(number) + 1).expect("an ID"),
+            };
+            let search = Search::new(filter, sort, Start::After(position), number + 1);
+            seen.extend(texts::<MySql>(&search, Access::InOrder(key)));
+        }
+        // Lists of owners have seven lengths, and lists of scopes four; each order has three ranges.
+        let expected = 7 * 4 * 3 * KEYS.len();
+        assert!(seen.len() <= expected, "{} texts", seen.len());
+    }
+
+    async fn store(folder: &tempfile::TempDir) -> SqlxStore<Sqlite> {
+        let store = crate::SqliteStore::open(folder.path().join("pat.db")).await;
+        let store = store.expect("a store");
+        // 12,000 tokens of a second each, of which every second one was never used, every third never expires and
+        // every fourth is revoked. One owner has two thirds of them.
+        let fill = "WITH RECURSIVE numbers (i) AS \
+             (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < 11999) \
+             INSERT INTO pat_token (id, digest, owner, name, name_folded, created_at, expires_at, revoked_at, \
+             expiry_notice) SELECT i + 1, CAST(printf('%032d', i) AS BLOB), \
+             CASE WHEN i % 3 > 0 THEN 'many' ELSE 'user ' || (i % 100) END, i, i, i * 1000000, \
+             CASE WHEN i % 3 > 0 THEN i * 1000000 + 1 END, CASE WHEN i % 4 = 3 THEN i * 1000000 END, \
+             CASE WHEN i % 50 = 0 THEN 4 ELSE 0 END FROM numbers; \
+             INSERT INTO pat_last_used (token_id, created_at, last_used_at) \
+             SELECT id, created_at, CASE WHEN id % 2 = 0 THEN created_at + 1 ELSE 0 END FROM pat_token";
+        let mut connection = store.pool.acquire().await.expect("a connection");
+        <Sqlite as crate::dialect::Statements>::run(fill, &mut connection)
+            .await
+            .expect("rows");
+        drop(connection);
+        store
+    }
+
+    #[tokio::test]
+    async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() {
+        use crate::access::Criterion::{Created, Expires, LastUsed, Owners, Revoked, Transient};
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let store = store(&folder).await;
+        let filter = |set: &dyn Fn(&mut Filter)| {
+            let mut filter = Filter::default();
+            set(&mut filter);
+            filter
+        };
+        let within = |from, to| DateRange {
+            from: Some(at(from)),
+            to: Some(at(to)),
+        };
+        for (filter, expected) in [
+            (filter(&|_| ()), None),
+            (filter(&|f| f.owners = owners(5)), Some(Owners)),
+            (
+                filter(&|f| f.owners = vec![Owner::new("many").expect("a key")]),
+                None,
+            ),
+            // 5,000 and 5,001 tokens.
+            (filter(&|f| f.created = within(1, 5_000)), Some(Created)),
+            (filter(&|f| f.created = within(1, 5_001)), None),
+            (filter(&|f| f.expires = within(1, 6_000)), Some(Expires)),
+            (filter(&|f| f.expires = within(1, 9_000)), None),
+            (filter(&|f| f.never_expires = Some(true)), Some(Expires)),
+            (filter(&|f| f.last_used = within(1, 6_000)), Some(LastUsed)),
+            (filter(&|f| f.is_used = Some(false)), None),
+            (filter(&|f| f.is_used = Some(true)), None),
+            (filter(&|f| f.unused_since = Some(at(5_000))), None),
+            (filter(&|f| f.revoked = RevokedTokens::Only), Some(Revoked)),
+            (filter(&|f| f.revoked = RevokedTokens::Included), None),
+            (filter(&|f| f.is_transient = Some(true)), Some(Transient)),
+            (filter(&|f| f.is_transient = Some(false)), None),
+            (filter(&|f| f.name = "1".into()), None),
+            // The one with fewer matches.
+            (
+                filter(&|f| {
+                    f.created = within(1, 4_000);
+                    f.expires = within(1, 1_000);
+                }),
+                Some(Expires),
+            ),
+            (
+                filter(&|f| {
+                    f.created = within(1, 100);
+                    f.expires = within(1, 9_000);
+                }),
+                Some(Created),
+            ),
+        ] {
+            for key in KEYS {
+                let access = store.access(&filter, Some(key)).await.expect("a path");
+                let own = Access::InOrder(key);
+                let is_own = expected.is_some_and(|criterion| {
+                    matches!(
+                        (criterion, key),
+                        (Owners, SortKey::Owner)
+                            | (Created, SortKey::CreatedAt)
+                            | (Expires, SortKey::ExpiresAt)
+                            | (LastUsed, SortKey::LastUsedAt)
+                    )
+                });
+                if is_own {
+                    // Within its range, unless another criterion has few matches too.
+                    assert_ne!(access, Access::By(expected.expect("one")), "{filter:?}");
+                    continue;
+                }
+                let wanted = expected.map_or(own, Access::By);
+                assert_eq!(access, wanted, "{filter:?} by {key:?}");
+                for is_descending in [false, true] {
+                    let sort = Sort { key, is_descending };
+                    let search = Search::new(filter.clone(), sort, Start::Offset(0), 20);
+                    let found = store.try_search(&search).await.expect("a page");
+                    assert!(found.iter().all(|token| filter.matches(token)));
+                    let places = found.iter().map(|token| sort.position_of(token));
+                    let places: Vec<_> = places.collect();
+                    assert!(places.is_sorted_by(|one, two| sort.compare(one, two).is_lt()));
+                }
+            }
+            let all = store.try_count(&filter).await.expect("a count");
+            let ids = store.try_ids(&filter).await.expect("IDs");
+            assert_eq!(ids.len() as u64, all, "{filter:?}");
+            let some = store.try_count_up_to(&filter, 100).await;
+            assert_eq!(some.expect("a count"), all.min(100), "{filter:?}");
+        }
     }
 }

@@ -129,6 +129,21 @@ impl<DB: Dialect> Sql<DB> {
         self
     }
 
+    /// Appends `(a, b, c)` with values of one type, for a condition with `IN`. The last value is repeated
+    /// until their number is a power of two, so that lists of all lengths have few statement texts: a
+    /// connection keeps only some prepared statements, and a MySQL driver that closes one makes the next
+    /// statement wait for a delayed acknowledgement of TCP.
+    pub(crate) fn bind_in(
+        &mut self,
+        values: impl IntoIterator<Item = impl Into<Value>>,
+    ) -> &mut Self {
+        let mut values: Vec<Value> = values.into_iter().map(Into::into).collect();
+        if let Some(last) = values.last().cloned() {
+            values.resize(values.len().next_power_of_two(), last);
+        }
+        self.bind_list(values)
+    }
+
     /// Appends `(a, b, c)` with values of one type.
     pub(crate) fn bind_list(
         &mut self,
@@ -158,6 +173,12 @@ impl<DB: Dialect> Sql<DB> {
             separator = ", ";
         }
         self
+    }
+
+    /// Returns the text of the statement.
+    #[cfg(test)]
+    pub(crate) fn text(self) -> String {
+        self.query.sql().as_str().to_owned()
     }
 
     /// Keeps the statement out of the cache of prepared statements.

@@ -124,10 +124,6 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     /// and otherwise does nothing. `key` is the column of the primary key.
     fn upsert_if_newer(table: &str, key: &str, time: &str, others: &[&str]) -> String;
 
-    /// Whether the database gathers statistics about the values in columns by itself, so that its
-    /// planner can choose an index: `false` on SQLite only.
-    const KEEPS_STATISTICS: bool;
-
     /// The SQL keywords that join two tables so that the database reads the first table first, in the
     /// order of its index; `JOIN` on PostgreSQL, whose planner finds that order by itself.
     const JOIN_IN_ORDER: &'static str;
@@ -136,6 +132,20 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     /// PostgreSQL, whose planner finds the index by itself. The statement must be able to use the index,
     /// otherwise it may fail.
     fn by_index(index: &str) -> String;
+
+    /// The SQL that, after the name of a table, makes the planner read the whole table; empty where
+    /// statistics tell the planner when that is better. For an index with many matches, SQLite would read the rows
+    /// in random order.
+    const BY_NO_INDEX: &'static str;
+
+    /// The index of the tokens that are not revoked, by owner. On MySQL, which has no partial indexes, it is
+    /// the index of revocations, whose next column is the owner.
+    const BY_UNREVOKED_OWNER: &'static str;
+
+    /// Returns an expression with the values of a column which hides from the planner that an index has the column:
+    /// another index yields few rows, which are then to be filtered or sorted. Only PostgreSQL needs it, since its
+    /// planner cannot be given an index.
+    fn unindexed(column: &str, is_text: bool) -> String;
 
     /// Returns the SQL that, after the name of a table, makes the planner use this index in a statement
     /// that locks the first rows of the index. Without this SQL, MySQL may lock all matching rows, for

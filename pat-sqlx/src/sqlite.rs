@@ -224,13 +224,19 @@ impl SqlDialect for Sqlite {
         on_conflict_if_newer(table, key, time, others)
     }
 
-    const KEEPS_STATISTICS: bool = false;
     const JOIN_IN_ORDER: &'static str = "CROSS JOIN";
 
     fn by_index(index: &str) -> String {
         // Without statistics, which SQLite does not gather by itself, the planner expects few
         // tokens that are not revoked, and sorts all tokens for each page.
         format!(" INDEXED BY {index}")
+    }
+
+    const BY_NO_INDEX: &'static str = " NOT INDEXED";
+    const BY_UNREVOKED_OWNER: &'static str = "pat_token_unrevoked";
+
+    fn unindexed(column: &str, _is_text: bool) -> String {
+        column.to_owned()
     }
 
     fn lock_by_index(_index: &str) -> String {

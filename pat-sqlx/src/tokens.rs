@@ -108,8 +108,11 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_list(&self, owner: &Owner) -> Result<Vec<Token>, sqlx::Error> {
+        // Not by an index that also has the revoked tokens of the owner, who may have thousands.
+        let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
         let mut sql = Sql::new(format!(
-            "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.owner = "
+            "SELECT {TOKEN_COLUMNS} FROM pat_token t{index} \
+             LEFT JOIN pat_last_used u ON u.token_id = t.id WHERE t.owner = "
         ));
         sql.bind(owner);
         sql.push(" AND t.revoked_at IS NULL ORDER BY t.id");

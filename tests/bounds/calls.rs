@@ -443,6 +443,13 @@ pub(super) const CALLS: &[Call] = &[
             Ok(())
         })
     }),
+    call("Administration::count_up_to", 30, Asks::Store, |w| {
+        Box::pin(async {
+            let filter = Filter::default();
+            w.administration.count_up_to(&filter, 10).await?;
+            Ok(())
+        })
+    }),
     call("Administration::count_each", 30, Asks::Store, |w| {
         Box::pin(async {
             w.administration.count_each(&[Filter::default()]).await?;

@@ -278,8 +278,14 @@ INSERT INTO pat_migrations (version, description, success, checksum, execution_t
 ALTER TABLE pat_token ADD COLUMN notice_due_at BIGINT;
 CREATE INDEX IF NOT EXISTS pat_token_by_notice ON pat_token (notice_due_at, owner)
     WHERE notice_due_at IS NOT NULL;
+-- Of the revoked tokens alone: without statistics, SQLite would read all others by this index too, in random
+-- order, instead of by the index of another criterion.
+DROP INDEX IF EXISTS pat_token_by_revocation;
+CREATE INDEX pat_token_by_revocation ON pat_token (revoked_at) WHERE revoked_at IS NOT NULL;
+-- For an owner's list, which passes over revoked tokens; for the owners of unrevoked tokens; for counts.
+CREATE INDEX IF NOT EXISTS pat_token_unrevoked ON pat_token (owner, id) WHERE revoked_at IS NULL;
 UPDATE pat_clock SET version = 10 WHERE id = 1 AND version < 10;
 
 INSERT INTO pat_migrations (version, description, success, checksum, execution_time)
     VALUES (10, 'revocation notices', TRUE,
-    X'0cef0e4291b266e01c6185424fff3ca2b1f3f73fbee4f91ffe294fb858aae14b1f887748be922dc0b450f3fdf74c49b9', 0);
+    X'3bdcb5bbfcb3400485feb820f0b9e017a9a0cad88ed9cf35222537973ca3d2429a5d11f5d7e37286e3a665ce63e49583', 0);

@@ -1,4 +1,5 @@
 use super::lease::{Interrupted, LeasedRun};
+use super::prune::leave_gap;
 use crate::notification::NotificationKind;
 use crate::store::DueNotifications;
 
@@ -22,6 +23,7 @@ pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
                 reminder_days: settings.expiry_reminder_days().to_vec(),
                 warning_days: settings.expiry_warning_days(),
             };
+            let begun = run.node.context.time.now();
             let queued = run
                 .store
                 .queue_due_notifications(&run.lease, &due, BATCH_OWNERS);
@@ -31,6 +33,7 @@ pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
             }
             tracing::info!(%kind, count = queued, "notifications queued");
             run.node.wake_delivery();
+            leave_gap(run, begun).await;
         }
     }
     Ok(())

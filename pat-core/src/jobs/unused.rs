@@ -19,6 +19,7 @@ pub(super) async fn warn_replaced(run: &mut LeasedRun<'_>) -> Result<(), Interru
     }
     loop {
         let now = run.heartbeat().await?;
+        let begun = run.node.context.time.now();
         let warning = run.store.warn_replaced(&run.lease, now, BATCH_OWNERS);
         let queued = run.node.in_time(warning).await?;
         if queued == 0 {
@@ -29,6 +30,7 @@ pub(super) async fn warn_replaced(run: &mut LeasedRun<'_>) -> Result<(), Interru
             "owners of replaced tokens in use are notified"
         );
         run.node.wake_delivery();
+        leave_gap(run, begun).await;
     }
 }
 
@@ -90,6 +92,7 @@ async fn unused_tokens(run: &mut LeasedRun<'_>) -> Result<UnusedTokens, Interrup
 async fn warn(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     loop {
         let unused = unused_tokens(run).await?;
+        let begun = run.node.context.time.now();
         let warning = run.store.warn_unused(&run.lease, &unused, BATCH_OWNERS);
         let queued = run.node.in_time(warning).await?;
         if queued == 0 {
@@ -97,6 +100,7 @@ async fn warn(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
         }
         tracing::info!(count = queued, "owners of unused tokens are warned");
         run.node.wake_delivery();
+        leave_gap(run, begun).await;
     }
 }
 

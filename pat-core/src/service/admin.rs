@@ -189,6 +189,19 @@ impl Administration<'_> {
             .await?)
     }
 
+    /// Returns how many tokens match `filter`, or `most` if there are more. Unlike [`Administration::count`], it
+    /// takes little time however many there are, unless few tokens match and no index finds them, as for a part of
+    /// a name.
+    ///
+    /// # Errors
+    /// Same as [`Administration::search`].
+    pub async fn count_up_to(&self, filter: &Filter, most: u64) -> Result<u64, AdminError> {
+        Ok(self
+            .context()
+            .ask(SEARCH_TIMEOUT, self.store()?.count_up_to(filter, most))
+            .await?)
+    }
+
     /// Returns how many tokens match each of `filters`, in the order of the filters. The store reads every token
     /// once, however many filters there are.
     ///

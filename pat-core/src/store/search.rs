@@ -49,6 +49,16 @@ pub trait SearchStore: Debug + Send + Sync {
     /// [`StoreError`] if the database [fails or does not answer](crate::store::TokenStore#errors).
     async fn count(&self, filter: &Filter) -> Result<u64, StoreError>;
 
+    /// Returns the number of tokens that match `filter`, or `most` if there are more.
+    ///
+    /// A store stops when it has found that many. The default implementation calls [`SearchStore::count`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](crate::store::TokenStore#errors).
+    async fn count_up_to(&self, filter: &Filter, most: u64) -> Result<u64, StoreError> {
+        Ok(self.count(filter).await?.min(most))
+    }
+
     /// Returns the number of tokens that match each of `filters`, in the order of the filters.
     ///
     /// A store counts in one pass over its tokens, so that many numbers cost little more than one, and all

@@ -310,6 +310,10 @@ async fn filters(store: Store) {
         assert_eq!(listed, ids(&expected), "{filter:?}");
         let count = searched(&store).count(&filter).await.expect("count");
         assert_eq!(count, expected.len() as u64, "{filter:?}");
+        for most in [0, 1, count, count + 1] {
+            let found = searched(&store).count_up_to(&filter, most).await;
+            assert_eq!(found.expect("count_up_to"), count.min(most), "{filter:?}");
+        }
         counts.push(count);
     }
     let each = searched(&store).count_each(&filters.concat()).await;

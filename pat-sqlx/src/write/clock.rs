@@ -9,7 +9,7 @@ use sqlx::Error;
 use super::Write;
 use crate::dialect::Dialect;
 use crate::row::{PENDING, TRANSIENT};
-use crate::sql::{ClockSource, Sql};
+use crate::sql::{CHUNK, ClockSource, Sql};
 
 impl<DB: Dialect> Write<DB> {
     /// Returns the time that this transaction compares with and stores.
@@ -98,6 +98,10 @@ impl<DB: Dialect> Write<DB> {
         // see the old values.
         let born_late = format!("(created_at - {})", now.as_microsecond());
         let latest_micros = latest.as_microsecond();
+        // Of the last uses, which have no index of their creation, those of these tokens.
+        let mut sql = Sql::new("SELECT id FROM pat_token WHERE created_at > ");
+        sql.bind(latest);
+        let late = self.fetch_ids(sql).await?;
         let sql = Sql::new(format!(
             "UPDATE pat_token SET expires_at = \
              CASE WHEN replaced_at > {latest_micros} OR replaced_at IS NULL THEN expires_at - {born_late} \
@@ -124,9 +128,12 @@ impl<DB: Dialect> Write<DB> {
         let mut sql = Sql::new("UPDATE pat_idempotency SET at = ");
         sql.bind(now).push(" WHERE at > ").bind(latest);
         self.execute(sql).await?;
-        let mut sql = Sql::new("UPDATE pat_last_used SET created_at = ");
-        sql.bind(now).push(" WHERE created_at > ").bind(latest);
-        self.execute(sql).await?;
+        for chunk in late.chunks(CHUNK) {
+            let mut sql = Sql::new("UPDATE pat_last_used SET created_at = ");
+            sql.bind(now).push(" WHERE created_at > ").bind(latest);
+            sql.push(" AND token_id IN ").bind_in(chunk.iter().copied());
+            self.execute(sql).await?;
+        }
         let mut sql = Sql::new("UPDATE pat_last_used SET last_used_at = 0 WHERE last_used_at > ");
         sql.bind(latest);
         self.execute(sql).await?;

@@ -29,7 +29,7 @@ impl<DB: Dialect> Write<DB> {
                  JOIN pat_token p ON p.id = c.parent_id WHERE c.parent_id IN ",
                 by_parent::<DB>()
             ));
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             for row in self.fetch(sql).await? {
                 owners.insert(row.owner("owner")?);
             }
@@ -70,7 +70,7 @@ impl<DB: Dialect> Write<DB> {
             for chunk in children.chunks(CHUNK) {
                 let mut sql = Sql::new("UPDATE pat_token SET parent_id = ");
                 sql.bind(heir).push(" WHERE id IN ");
-                sql.bind_list(chunk.iter().copied());
+                sql.bind_in(chunk.iter().copied());
                 self.execute(sql).await?;
             }
         }
@@ -88,7 +88,7 @@ impl<DB: Dialect> Write<DB> {
         for chunk in ids.chunks(CHUNK) {
             let mut sql =
                 Sql::new("SELECT id, parent_id, line_id, line_seq FROM pat_token WHERE id IN ");
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             for row in self.fetch(sql).await? {
                 let id = row.token_id("id")?;
                 heirs.extend(
@@ -163,11 +163,11 @@ impl<DB: Dialect> Write<DB> {
             "SELECT {columns} FROM pat_token{} WHERE parent_id IN ",
             by_parent::<DB>()
         ));
-        sql.bind_list(parents.iter().copied());
+        sql.bind_in(parents.iter().copied());
         let rows = self.fetch(sql).await?;
         if !rows.is_empty() {
             let mut count = count_sql(&by_parent::<DB>(), "parent_id IN ");
-            count.bind_list(parents.iter().copied());
+            count.bind_in(parents.iter().copied());
             self.assert_all(rows.len(), count).await?;
         }
         Ok(rows)

@@ -141,7 +141,7 @@ impl<DB: Dialect> Write<DB> {
         let mut tokens: BTreeMap<i64, Vec<TokenId>> = BTreeMap::new();
         let mut sql =
             Sql::new("SELECT notice_id, token_id FROM pat_notice_token WHERE notice_id IN ");
-        sql.bind_list(sent.iter().map(|(id, ..)| id.get()));
+        sql.bind_in(sent.iter().map(|(id, ..)| id.get()));
         sql.push(" ORDER BY token_id");
         for row in self.fetch(sql).await? {
             let tokens = tokens.entry(row.int("notice_id")?).or_default();
@@ -216,7 +216,7 @@ impl<DB: Dialect> Write<DB> {
             sql.push(" THEN ").bind(seq);
         }
         sql.push(" ELSE seq END WHERE id IN ");
-        sql.bind_list(ids.iter().copied());
+        sql.bind_in(ids.iter().copied());
         self.execute(sql.not_persistent()).await.map(drop)
     }
 

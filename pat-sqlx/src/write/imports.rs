@@ -30,8 +30,8 @@ impl<DB: Dialect> Write<DB> {
         let mut found = HashMap::new();
         for chunk in tokens.chunks(CHUNK) {
             let mut sql = Sql::new("SELECT id, digest, owner FROM pat_token WHERE digest IN ");
-            sql.bind_list(chunk.iter().map(|token| token.digest));
-            for row in self.fetch(sql.not_persistent()).await? {
+            sql.bind_in(chunk.iter().map(|token| token.digest));
+            for row in self.fetch(sql).await? {
                 let known = (row.token_id("id")?, row.owner("owner")?);
                 found.insert(row.digest("digest")?, known);
             }
@@ -47,8 +47,8 @@ impl<DB: Dialect> Write<DB> {
         let mut taken = HashSet::new();
         for chunk in tokens.chunks(CHUNK) {
             let mut sql = Sql::new("SELECT id FROM pat_token WHERE id IN ");
-            sql.bind_list(chunk.iter().map(|token| token.id));
-            taken.extend(self.fetch_ids(sql.not_persistent()).await?);
+            sql.bind_in(chunk.iter().map(|token| token.id));
+            taken.extend(self.fetch_ids(sql).await?);
         }
         Ok(taken)
     }

@@ -1,9 +1,10 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pat_core::TokenId;
 use pat_core::notification::NotificationKind;
 use pat_core::store::{DueNotifications, Job, Lease, Prune, Purge, TRANSIENT_KEPT};
+use pat_core::{Owner, TokenId};
 use sqlx::Error;
 
 use super::Write;
@@ -13,6 +14,12 @@ use crate::sql::{CHUNK, Sql};
 
 const DAY: Duration = Duration::from_hours(24);
 const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
+
+/// The values of `expiry_notice` before a token has expired.
+const NOT_NOTIFIED: i64 = 0;
+const EXPIRES_SOON: i64 = 2;
+/// How many due tokens are read for each owner that is looked for.
+const DUE_PER_OWNER: i64 = 10;
 
 /// The locked lease of a job.
 pub(crate) struct LeaseRow {
@@ -74,20 +81,50 @@ impl<DB: Dialect> Write<DB> {
         due: &DueNotifications,
         max_owners: u32,
     ) -> Result<Vec<TokenId>, Error> {
-        let mut sql = Sql::new("SELECT DISTINCT owner FROM pat_token WHERE ");
-        push_due(&mut sql, due);
-        sql.push(" LIMIT ").bind(max_owners);
-        let rows = self.fetch(sql).await?;
-        let owners: Result<Vec<_>, _> = rows.iter().map(|row| row.owner("owner")).collect();
+        let mut owners = BTreeSet::new();
+        for notice in [NOT_NOTIFIED, EXPIRES_SOON] {
+            let missing = max_owners as usize - owners.len();
+            owners.extend(self.owners_due(due, notice, missing).await?);
+            if owners.len() >= max_owners as usize {
+                break;
+            }
+        }
+        let owners: Vec<_> = owners.into_iter().collect();
         let mut ids = Vec::new();
-        for chunk in owners?.chunks(CHUNK) {
-            let mut sql = Sql::new("SELECT id FROM pat_token WHERE ");
+        for chunk in owners.chunks(CHUNK) {
+            // By their owners, since the index of due tokens has those of all others too.
+            let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
+            let mut sql = Sql::new(format!("SELECT id FROM pat_token{index} WHERE "));
+            let notice = DB::unindexed("expiry_notice", false);
+            sql.push(format_args!("{notice} IN ({NOT_NOTIFIED}, {EXPIRES_SOON})"));
             push_due(&mut sql, due);
-            sql.push(" AND owner IN ").bind_list(chunk);
+            sql.push(" AND owner IN ").bind_in(chunk);
             sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
             ids.extend(self.fetch_ids(sql).await?);
         }
         Ok(ids)
+    }
+
+    /// Returns up to `max_owners` owners of due tokens with this notice. It reads a number of tokens in the order of
+    /// the index, of which those that are notified about leave this part: so many calls read each due token once.
+    async fn owners_due(
+        &mut self,
+        due: &DueNotifications,
+        notice: i64,
+        max_owners: usize,
+    ) -> Result<Vec<Owner>, Error> {
+        let index = DB::by_index("pat_token_by_expiry");
+        let mut sql = Sql::new(format!(
+            "SELECT DISTINCT owner FROM (SELECT owner FROM pat_token{index} \
+             WHERE expiry_notice = {notice}"
+        ));
+        push_due(&mut sql, due);
+        let max_owners = i64::try_from(max_owners).unwrap_or(i64::MAX);
+        sql.push(" ORDER BY expires_at LIMIT ")
+            .bind(max_owners.saturating_mul(DUE_PER_OWNER));
+        sql.push(") d LIMIT ").bind(max_owners);
+        let rows = self.fetch(sql).await?;
+        rows.iter().map(|row| row.owner("owner")).collect()
     }
 
     /// Records that a notification of expiry is queued. A reminder replaces earlier ones about the same tokens.
@@ -108,8 +145,8 @@ impl<DB: Dialect> Write<DB> {
                 sql.push(" END");
             }
             sql.push(" WHERE id IN ");
-            sql.bind_list(chunk.iter().copied());
-            self.execute(sql.not_persistent()).await?;
+            sql.bind_in(chunk.iter().copied());
+            self.execute(sql).await?;
         }
         if due.kind == NotificationKind::ExpiresSoon {
             self.withdraw_notifications(due.kind, ids).await?;
@@ -156,7 +193,7 @@ impl<DB: Dialect> Write<DB> {
     pub(super) async fn delete(&mut self, column: &str, numbers: &[i64]) -> Result<(), Error> {
         for chunk in numbers.chunks(CHUNK) {
             let mut sql = Sql::new(format!("DELETE FROM {column} IN "));
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             self.execute(sql).await?;
         }
         Ok(())
@@ -185,9 +222,9 @@ impl<DB: Dialect> Write<DB> {
     }
 }
 
-/// Appends the condition of the tokens for which a notification is due.
+/// Appends the condition of the tokens for which a notification is due, apart from the last one about each.
 fn push_due<DB: Dialect>(sql: &mut Sql<DB>, due: &DueNotifications) {
-    sql.push("revoked_at IS NULL AND expiry_notice IN (0, 2) AND expires_at <= ");
+    sql.push(" AND revoked_at IS NULL AND expires_at <= ");
     if due.kind != NotificationKind::ExpiresSoon {
         sql.bind(due.now);
         return;

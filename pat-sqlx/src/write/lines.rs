@@ -67,10 +67,10 @@ impl<DB: Dialect> Write<DB> {
             let mut sql = Sql::new(format!(
                 "SELECT id, line_id, line_seq FROM pat_token{index} WHERE line_id IN "
             ));
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             let rows = self.fetch(sql).await?;
             let mut count = count_sql(&index, "line_id IN ");
-            count.bind_list(chunk.iter().copied());
+            count.bind_in(chunk.iter().copied());
             self.assert_all(rows.len(), count).await?;
             for row in rows {
                 if let Some(place) = Place::of(&row)? {

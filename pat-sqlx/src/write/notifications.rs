@@ -32,7 +32,7 @@ impl<DB: Dialect> Write<DB> {
             let mut sql = Sql::new(format!(
                 "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
             ));
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             for row in self.fetch(sql).await? {
                 let token = row::token(&row)?;
                 let tokens = by_owner.entry(token.owner.clone()).or_default();
@@ -77,7 +77,7 @@ impl<DB: Dialect> Write<DB> {
         sql.bind(PENDING).push(" AND (due_at <= ").bind(now);
         sql.push(" OR due_at > ").bind(now + LONGEST_DELAY);
         sql.push(")");
-        sql.push(" AND kind IN ").bind_list(row::known_kinds());
+        sql.push(" AND kind IN ").bind_in(row::known_kinds());
         sql.push(" ORDER BY due_at, id LIMIT ").bind(limit);
         sql.push(DB::SKIP_LOCKED);
         let rows = self.fetch(sql).await?;
@@ -115,7 +115,7 @@ impl<DB: Dialect> Write<DB> {
              FROM pat_notice_token n LEFT JOIN pat_token t ON t.id = n.token_id \
              WHERE n.notice_id IN ",
         );
-        sql.bind_list(notifications.iter().map(|queued| queued.claim.id.get()));
+        sql.bind_in(notifications.iter().map(|queued| queued.claim.id.get()));
         let mut by_id: BTreeMap<i64, _> = notifications
             .iter_mut()
             .map(|queued| (queued.claim.id.get(), (queued, Vec::new())))
@@ -137,7 +137,7 @@ impl<DB: Dialect> Write<DB> {
                 let mut sql = Sql::new("DELETE FROM pat_notice_token WHERE notice_id = ");
                 sql.bind(id);
                 sql.push(" AND token_id IN ");
-                sql.bind_list(chunk.iter().copied());
+                sql.bind_in(chunk.iter().copied());
                 self.execute(sql).await?;
             }
         }
@@ -155,7 +155,7 @@ impl<DB: Dialect> Write<DB> {
             sql.bind(until).push(", mark = ");
             sql.bind(chunk[0].claim.token.cast_signed());
             sql.push(" WHERE id IN ");
-            sql.bind_list(chunk.iter().map(|queued| queued.claim.id.get()));
+            sql.bind_in(chunk.iter().map(|queued| queued.claim.id.get()));
             self.execute_on(chunk.len(), sql).await?;
         }
         Ok(())
@@ -174,7 +174,7 @@ impl<DB: Dialect> Write<DB> {
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("SELECT id, mark, kind, owner FROM pat_notice WHERE state = ");
             sql.bind(PENDING).push(" AND id IN ");
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
             let mut valid = Vec::new();
             for row in self.fetch(sql).await? {
@@ -189,7 +189,7 @@ impl<DB: Dialect> Write<DB> {
             let mut sql = Sql::new("UPDATE pat_notice SET mark = 0, error = '', state = ");
             sql.bind(row::state_number(&Outcome::Sent));
             sql.push(", due_at = ").bind(now).push(" WHERE id IN ");
-            sql.bind_list(valid.iter().map(|(id, ..)| id.get()));
+            sql.bind_in(valid.iter().map(|(id, ..)| id.get()));
             self.execute_on(valid.len(), sql).await?;
             settled.extend(valid.iter().map(|(id, ..)| *id));
             self.record_sent(valid, now).await?;

@@ -32,10 +32,11 @@ impl<DB: Dialect> Write<DB> {
     /// Records the present time for up to `limit` owners of unrevoked tokens whom the host has not reported;
     /// returns how many there were.
     pub(crate) async fn note_unseen(&mut self, limit: u32) -> Result<u64, Error> {
-        let mut sql = Sql::new(
-            "SELECT DISTINCT t.owner FROM pat_token t LEFT JOIN pat_owner o ON o.owner = t.owner \
-             WHERE t.revoked_at IS NULL AND o.seen_at IS NULL LIMIT ",
-        );
+        let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
+        let mut sql = Sql::new(format!(
+            "SELECT t.owner FROM (SELECT DISTINCT owner FROM pat_token{index} WHERE revoked_at IS NULL) t \
+             LEFT JOIN pat_owner o ON o.owner = t.owner WHERE o.seen_at IS NULL LIMIT ",
+        ));
         sql.bind(limit);
         let rows = self.fetch(sql).await?;
         let owners: Result<BTreeSet<_>, _> = rows.iter().map(|row| row.owner("owner")).collect();
@@ -46,8 +47,8 @@ impl<DB: Dialect> Write<DB> {
             let mut sql = Sql::new("UPDATE pat_owner SET seen_at = ");
             sql.bind(self.now());
             sql.push(" WHERE seen_at IS NULL AND owner IN ")
-                .bind_list(chunk);
-            self.execute(sql.not_persistent()).await?;
+                .bind_in(chunk);
+            self.execute(sql).await?;
         }
         Ok(owners.len() as u64)
     }
@@ -59,8 +60,8 @@ impl<DB: Dialect> Write<DB> {
                 "UPDATE pat_owner SET missing_since = NULL \
                  WHERE missing_since IS NOT NULL AND owner IN ",
             );
-            sql.bind_list(chunk);
-            self.execute(sql.not_persistent()).await?;
+            sql.bind_in(chunk);
+            self.execute(sql).await?;
         }
         Ok(())
     }
@@ -83,13 +84,13 @@ impl<DB: Dialect> Write<DB> {
             let mut sql = Sql::new("UPDATE pat_owner SET missing_since = ");
             sql.bind(vouched);
             sql.push(" WHERE (missing_since IS NULL OR missing_since > ");
-            sql.bind(vouched).push(") AND owner IN ").bind_list(chunk);
-            self.execute(sql.not_persistent()).await?;
+            sql.bind(vouched).push(") AND owner IN ").bind_in(chunk);
+            self.execute(sql).await?;
             let mut sql = Sql::new("SELECT owner FROM pat_owner WHERE missing_since <= ");
             sql.bind(long_ago);
-            sql.push(" AND owner IN ").bind_list(chunk);
+            sql.push(" AND owner IN ").bind_in(chunk);
             sql.push(" ORDER BY owner");
-            for row in self.fetch(sql.not_persistent()).await? {
+            for row in self.fetch(sql).await? {
                 gone.push(row.owner("owner")?);
             }
         }

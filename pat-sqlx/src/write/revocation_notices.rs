@@ -54,7 +54,7 @@ impl<DB: Dialect> Write<DB> {
                 .await?;
             for chunk in ids.chunks(CHUNK) {
                 let mut sql = Sql::new("UPDATE pat_token SET notice_due_at = NULL WHERE id IN ");
-                sql.bind_list(chunk.iter().copied());
+                sql.bind_in(chunk.iter().copied());
                 self.execute_on(chunk.len(), sql.not_persistent()).await?;
             }
         }
@@ -71,7 +71,7 @@ impl<DB: Dialect> Write<DB> {
         let mut sql = Sql::new(
             "SELECT id, revocation_id, revoked_by, revoke_reason FROM pat_token WHERE notice_due_at = ",
         );
-        sql.bind(at).push(" AND owner IN ").bind_list(owners);
+        sql.bind(at).push(" AND owner IN ").bind_in(owners);
         sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
         let mut by_revocation = BTreeMap::<Told, Vec<_>>::new();
         for row in self.fetch(sql.not_persistent()).await? {

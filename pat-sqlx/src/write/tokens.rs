@@ -106,7 +106,7 @@ impl<DB: Dialect> Write<DB> {
         }
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("SELECT DISTINCT owner FROM pat_token WHERE id IN ");
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             for row in self.fetch(sql).await? {
                 owners.insert(row.owner("owner")?);
             }
@@ -136,25 +136,29 @@ impl<DB: Dialect> Write<DB> {
     }
 
     /// Counts the tokens of an owner, up to `most`, and reads the time: call it after the owner's lock,
-    /// which the transaction may have waited for.
+    /// which the transaction may have waited for. Of revoked tokens it reads only the index.
     pub(crate) async fn count_tokens(&mut self, owner: &Owner, most: u32) -> Result<Count, Error> {
         let clock = self.clock.expression::<DB>();
         let mut sql = Sql::new(format!(
-            "SELECT MAX({clock}) AS clock, c.mark, c.version, c.readable_from, COUNT(o.line) AS n, \
-             COUNT(DISTINCT CASE WHEN o.revoked_at IS NULL AND (o.ends_at IS NULL OR (o.ends_at > c.mark \
-             AND o.ends_at > "
+            "SELECT MAX({clock}) AS clock, c.mark, c.version, c.readable_from, \
+             (SELECT COUNT(*) FROM (SELECT owner FROM pat_token WHERE owner = "
         ));
+        sql.bind(owner).push(" LIMIT ").bind(most);
+        sql.push(
+            ") a) AS n, COUNT(DISTINCT CASE WHEN o.ends_at IS NULL OR (o.ends_at > c.mark AND o.ends_at > ",
+        );
         // The later of clock and mark counts.
         if self.clock == ClockSource::Database && DB::HAS_SERVER {
             sql.push(clock);
         } else {
             sql.bind(self.caller_now);
         }
+        let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
         sql.push(format_args!(
-            ")) THEN o.line END) AS counted FROM pat_clock c LEFT JOIN \
-             (SELECT COALESCE(line_id, id) AS line, revoked_at, \
+            ") THEN o.line END) AS counted FROM pat_clock c LEFT JOIN \
+             (SELECT COALESCE(line_id, id) AS line, \
              CASE WHEN expiry_notice = {TRANSIENT} THEN expires_at END AS ends_at \
-             FROM pat_token WHERE owner = "
+             FROM pat_token{index} WHERE revoked_at IS NULL AND owner = "
         ));
         sql.bind(owner).push(" LIMIT ").bind(most);
         sql.push(") o ON 1 = 1 WHERE c.id = 1 GROUP BY c.mark, c.version, c.readable_from");
@@ -189,8 +193,8 @@ impl<DB: Dialect> Write<DB> {
         ids: impl Iterator<Item = TokenId>,
     ) -> Result<HashMap<TokenId, Timestamp>, Error> {
         let mut sql = Sql::new("SELECT id, created_at FROM pat_token WHERE id IN ");
-        sql.bind_list(ids);
-        let rows = self.fetch(sql.not_persistent()).await?;
+        sql.bind_in(ids);
+        let rows = self.fetch(sql).await?;
         rows.iter()
             .map(|row| Ok((row.token_id("id")?, row.timestamp("created_at")?)))
             .collect()
@@ -328,11 +332,11 @@ impl<DB: Dialect> Write<DB> {
         let mut tokens = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
             let mut sql = self.lock_sql("t.id IN ");
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             let locked = self.fetch_locked(sql).await?;
             if chunk.len() > 1 {
                 let mut count = count_sql("", "id IN ");
-                count.bind_list(chunk.iter().copied());
+                count.bind_in(chunk.iter().copied());
                 self.assert_all(locked.len(), count).await?;
             }
             tokens.extend(locked);
@@ -407,7 +411,7 @@ impl<DB: Dialect> Write<DB> {
         sql.push(", notice_due_at = ")
             .bind(notice_due.then_some(revocation.at));
         sql.push(" WHERE revoked_at IS NULL AND id IN ");
-        sql.bind_list(tokens.iter().map(|token| token.id));
+        sql.bind_in(tokens.iter().map(|token| token.id));
         self.execute_on(tokens.len(), sql).await
     }
 

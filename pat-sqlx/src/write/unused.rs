@@ -53,7 +53,7 @@ impl<DB: Dialect> Write<DB> {
         let times = self.times(unused, unused.warn_after);
         let latest = times.now + CLOCK_TOLERANCE;
         let ids = self
-            .lock_due_of_owners(USED_TOKENS, max_owners, |sql| {
+            .lock_due_of_owners(max_owners, |sql| {
                 push_live(sql, times.now + UNUSED_NOTICE);
                 push_unused(sql, times.unused_since);
                 sql.push(" AND (t.unused_warned_at IS NULL OR t.unused_warned_at < u.last_used_at");
@@ -67,8 +67,8 @@ impl<DB: Dialect> Write<DB> {
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("UPDATE pat_token SET unused_warned_at = ");
             sql.bind(warned_at).push(" WHERE id IN ");
-            sql.bind_list(chunk.iter().copied());
-            self.execute(sql.not_persistent()).await?;
+            sql.bind_in(chunk.iter().copied());
+            self.execute(sql).await?;
         }
         self.withdraw_notifications(NotificationKind::UnusedWarning, &ids)
             .await?;
@@ -85,8 +85,8 @@ impl<DB: Dialect> Write<DB> {
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("DELETE FROM pat_notice_token WHERE kind = ");
             sql.bind(kind.number()).push(" AND token_id IN ");
-            sql.bind_list(chunk.iter().copied());
-            self.execute(sql.not_persistent()).await?;
+            sql.bind_in(chunk.iter().copied());
+            self.execute(sql).await?;
         }
         Ok(())
     }
@@ -145,10 +145,10 @@ impl<DB: Dialect> Write<DB> {
                 "SELECT t.id, t.owner, t.name FROM {USED_TOKENS} WHERE "
             ));
             push_revocable(&mut sql, &times);
-            sql.push(" AND t.id IN ").bind_list(chunk.iter().copied());
+            sql.push(" AND t.id IN ").bind_in(chunk.iter().copied());
             sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
             let mut unused = Vec::new();
-            for row in self.fetch(sql.not_persistent()).await? {
+            for row in self.fetch(sql).await? {
                 unused.push(row::revoked_token(&row)?);
             }
             if !unused.is_empty() {
@@ -172,7 +172,7 @@ impl<DB: Dialect> Write<DB> {
     ) -> Result<Vec<TokenId>, Error> {
         let since = self.now() - REPLACED_NOTICE;
         let kind = NotificationKind::ReplacedInUse.number();
-        self.lock_due_of_owners(USED_TOKENS, max_owners, |sql| {
+        self.lock_due_of_owners(max_owners, |sql| {
             sql.push(format_args!(
                 "t.expiry_notice = {TRANSIENT} AND t.revoked_at IS NULL AND t.replaced_at IS NOT NULL"
             ));
@@ -188,25 +188,28 @@ impl<DB: Dialect> Write<DB> {
         .await
     }
 
-    /// Locks the tokens that meet a condition, of up to `max_owners` owners, and returns their IDs in order.
+    /// Locks the unrevoked tokens that meet a condition, of up to `max_owners` owners, and returns their IDs in order.
     async fn lock_due_of_owners(
         &mut self,
-        tables: &str,
         max_owners: u32,
         push_condition: impl Fn(&mut Sql<DB>),
     ) -> Result<Vec<TokenId>, Error> {
-        let mut sql = Sql::new(format!("SELECT DISTINCT t.owner FROM {tables} WHERE "));
+        let mut sql = Sql::new(format!("SELECT DISTINCT t.owner FROM {USED_TOKENS} WHERE "));
         push_condition(&mut sql);
         sql.push(" LIMIT ").bind(max_owners);
         let rows = self.fetch(sql).await?;
         let owners: Result<Vec<_>, _> = rows.iter().map(|row| row.owner("owner")).collect();
         let mut ids = Vec::new();
         for chunk in owners?.chunks(CHUNK) {
-            let mut sql = Sql::new(format!("SELECT t.id FROM {tables} WHERE "));
+            // By the owners, since another index may have the tokens of all others too.
+            let (index, join) = (DB::by_index(DB::BY_UNREVOKED_OWNER), DB::JOIN_IN_ORDER);
+            let mut sql = Sql::new(format!(
+                "SELECT t.id FROM pat_token t{index} {join} pat_last_used u ON u.token_id = t.id WHERE "
+            ));
             push_condition(&mut sql);
-            sql.push(" AND t.owner IN ").bind_list(chunk);
+            sql.push(" AND t.owner IN ").bind_in(chunk);
             sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
-            ids.extend(self.fetch_ids(sql.not_persistent()).await?);
+            ids.extend(self.fetch_ids(sql).await?);
         }
         Ok(ids)
     }

@@ -81,7 +81,7 @@ impl<DB: Dialect> Write<DB> {
             let mut sql = Sql::new(format!(
                 "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
             ));
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             for row in self.fetch(sql).await? {
                 tokens.push(row::token(&row)?);
             }
@@ -106,7 +106,7 @@ impl<DB: Dialect> Write<DB> {
                 disabled.map(|disabled| disabled.by_administrator.into()),
             ));
             sql.push(" WHERE revoked_at IS NULL AND id IN ");
-            sql.bind_list(chunk.iter().copied());
+            sql.bind_in(chunk.iter().copied());
             self.execute_on(chunk.len(), sql).await?;
         }
         let token = &effect.token;

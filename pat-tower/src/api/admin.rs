@@ -13,7 +13,7 @@ use super::ignored::{StrictQuery, tell};
 use super::openapi::{ADMINISTRATION, NO_SUCH_TOKEN};
 use super::problems::{INVALID_SEARCH, no_such_token};
 use super::routes::{ApiResult, FamilyQuery, family, no_content};
-use super::search::{FilterJson, PageJson, SearchJson};
+use super::search::{FilterJson, MAX_TOTAL, PageJson, SearchJson};
 use super::state::State;
 use super::wire::{TokenJson, UserJson};
 use crate::http::problem::Problem;
@@ -44,7 +44,8 @@ pub(super) async fn administration<'r>(
 ///
 /// A criterion that is absent or empty restricts nothing. `page` begins with 0. To page stably while
 /// tokens are created and revoked, or beyond the first 10,000, pass `nextCursor` as `cursor` instead;
-/// the response then has no totals. Of equal tokens the one created last comes first. Unknown members
+/// the response then has no totals. Of more than 10,000 tokens no more are counted: `totalCount` is then 10,000,
+/// and `totalRelation` is `gte`. Of equal tokens the one created last comes first. Unknown members
 /// are ignored and named in `PAT-Ignored-Fields`.
 #[utoipa::path(
     post,
@@ -72,7 +73,10 @@ pub(super) async fn search(
     let asked = search.into_search(&state.pats)?;
     let page = admin.search(&asked.search).await?;
     let total = match asked.page {
-        Some(_) => Some(admin.count(&asked.search.filter).await?),
+        Some(_) => {
+            let filter = &asked.search.filter;
+            Some(admin.count_up_to(filter, MAX_TOTAL + 1).await?)
+        }
         None => None,
     };
     let owners = admin.owners_of(&page.tokens).await?;

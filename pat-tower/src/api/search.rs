@@ -118,6 +118,9 @@ pub(super) struct SearchRequest {
     pub(super) page: Option<u32>,
 }
 
+/// The greatest `totalCount`: as far as pages with a number go. To count more takes as long as reading all tokens.
+pub(super) const MAX_TOTAL: u64 = 10_000;
+
 /// A page of tokens.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -132,9 +135,14 @@ pub(super) struct PageJson {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     total_pages: Option<u64>,
+    /// At most 10,000.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, maximum = 10_000)]
+    total_count: Option<u64>,
+    /// `gte` if there are more tokens than `totalCount`; absent if it is their number.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    total_count: Option<u64>,
+    total_relation: Option<&'static str>,
     is_last_page: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -149,13 +157,15 @@ impl SearchRequest {
         total: Option<u64>,
     ) -> PageJson {
         let Search { sort, limit, .. } = self.search;
+        let counted = total.map(|total| total.min(MAX_TOTAL));
         PageJson {
             size: values.len(),
             values,
             page: self.page,
             limit,
-            total_pages: total.map(|total| total.div_ceil(limit.into())),
-            total_count: total,
+            total_pages: counted.map(|total| total.div_ceil(limit.into())),
+            total_count: counted,
+            total_relation: (counted < total).then_some("gte"),
             is_last_page: next.is_none(),
             next_cursor: next.map(|after| PageCursor { sort, after }.encode()),
         }

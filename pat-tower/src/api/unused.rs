@@ -2,8 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Extension, RawQuery, State as AxumState};
-use pat_core::Caller;
 use pat_core::search::{Search, Sort, SortKey, Start};
+use pat_core::store::StoreError;
+use pat_core::{Caller, Unavailable};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -90,11 +91,14 @@ pub(super) async fn unused(
     let admin = administration(&state, &caller).await?;
     let (days, search) = read(&state, query.as_deref())?;
     let page = admin.search(&search).await?;
-    let filter = search.filter.clone();
-    let count = admin.count(&filter).await?;
-    let mut valid = filter;
+    let unused = search.filter.clone();
+    let mut valid = unused.clone();
     valid.unused_since = None;
-    let valid_count = admin.count(&valid).await?;
+    let counts = admin.count_each(&[unused, valid]).await?;
+    let [count, valid_count] = counts[..] else {
+        let error = StoreError::backend("the store returned too few counts");
+        return Err(Unavailable::Store(error).into());
+    };
     let owners = admin.owners_of(&page.tokens).await?;
     let tokens = page.tokens.into_iter().zip(owners);
     let values =

@@ -386,6 +386,13 @@ impl SearchStore for FaultStore {
             .await
     }
 
+    async fn count_up_to(&self, filter: &Filter, most: u64) -> Result<u64, StoreError> {
+        self.call("count_up_to", |_| {
+            self.search_inside().count_up_to(filter, most)
+        })
+        .await
+    }
+
     async fn count_each(&self, filters: &[Filter]) -> Result<Vec<u64>, StoreError> {
         self.call("count_each", |_| self.search_inside().count_each(filters))
             .await

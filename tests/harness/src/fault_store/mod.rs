@@ -55,6 +55,7 @@ pub const METHODS: &[&str] = &[
     "requeue_all_notifications",
     "search",
     "count",
+    "count_up_to",
     "count_each",
     "ids",
     "find_all",
