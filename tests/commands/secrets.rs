@@ -101,6 +101,7 @@ fn on_terminal(folder: &Path, arguments: &str, prompt: &str, line: &str) -> Stri
         .env(AS_SERVER, "1")
         .env("DATABASE_URL", "sqlite:pat.db")
         .env("SHELL", "/bin/sh")
+        .env("USER", "ops")
         .current_dir(folder)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped());

@@ -330,7 +330,8 @@ pub(super) async fn administrators_read_what_owners_read_before_a_token_is_pause
     let sentences = [
         ("pause", "is refused until", [true, false]),
         ("pause", "until you resume it", [true, false]),
-        ("pause", takes_along, [true, true]),
+        // What is replaced is deleted soon after its end.
+        ("pause", takes_along, [true, false]),
         ("pause", leaves, [true, false]),
         ("pause", "Pausing it changes nothing", [false, true]),
         ("resume", "is accepted again", [true, false]),

@@ -258,7 +258,7 @@ pub(crate) struct ProblemJson<'a> {
 }
 
 /// Makes an error's text a sentence.
-#[cfg(any(feature = "api", feature = "pages"))]
+#[cfg(feature = "api")]
 pub(crate) fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     let first = rest.next().map(char::to_uppercase);
