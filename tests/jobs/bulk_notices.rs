@@ -27,9 +27,9 @@ async fn each_owner_is_notified_once_of_a_large_revocation(place: AnyDatabase) {
     for number in 1..=TOKENS {
         let token = new_token(number, &format!("user {}", number % OWNERS));
         let inserted = tokens.insert(&token, u32::MAX).await.expect("an insertion");
-        // A server's time gives it another ID.
+        // Where the database has a clock, the store makes the ID anew.
         let Insertion::Stored(stored) = inserted else {
-            panic!("{inserted:?}");
+            panic!("not stored: {inserted:?}")
         };
         expected.entry(stored.owner).or_default().insert(stored.id);
     }
