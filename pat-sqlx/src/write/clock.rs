@@ -98,22 +98,30 @@ impl<DB: Dialect> Write<DB> {
         // see the old values.
         let born_late = format!("(created_at - {})", now.as_microsecond());
         let latest_micros = latest.as_microsecond();
-        // Of the last uses, which have no index of their creation, those of these tokens.
+        // First their IDs, since last uses have no index of the creation.
         let mut sql = Sql::new("SELECT id FROM pat_token WHERE created_at > ");
         sql.bind(latest);
         let late = self.fetch_ids(sql).await?;
-        let sql = Sql::new(format!(
-            "UPDATE pat_token SET expires_at = \
-             CASE WHEN replaced_at > {latest_micros} OR replaced_at IS NULL THEN expires_at - {born_late} \
-             WHEN expires_at > own_expires_at - {born_late} THEN own_expires_at - {born_late} \
-             ELSE expires_at END, \
-             own_expires_at = own_expires_at - {born_late}, \
-             replaced_at = CASE WHEN replaced_at > {latest_micros} THEN replaced_at - {born_late} \
-             ELSE replaced_at END, \
-             created_at = {} WHERE created_at > {latest_micros}",
-            now.as_microsecond()
-        ));
-        let mut tokens = self.execute(sql.not_persistent()).await?;
+        let mut tokens = 0;
+        for chunk in late.chunks(CHUNK) {
+            let mut sql = Sql::new(format!(
+                "UPDATE pat_token SET expires_at = \
+                 CASE WHEN replaced_at > {latest_micros} OR replaced_at IS NULL THEN expires_at - {born_late} \
+                 WHEN expires_at > own_expires_at - {born_late} THEN own_expires_at - {born_late} \
+                 ELSE expires_at END, \
+                 own_expires_at = own_expires_at - {born_late}, \
+                 replaced_at = CASE WHEN replaced_at > {latest_micros} THEN replaced_at - {born_late} \
+                 ELSE replaced_at END, \
+                 created_at = {} WHERE created_at > {latest_micros} AND id IN ",
+                now.as_microsecond()
+            ));
+            sql.bind_in(chunk.iter().copied());
+            tokens += self.execute(sql.not_persistent()).await?;
+            let mut sql = Sql::new("UPDATE pat_last_used SET created_at = ");
+            sql.bind(now).push(" WHERE created_at > ").bind(latest);
+            sql.push(" AND token_id IN ").bind_in(chunk.iter().copied());
+            self.execute(sql).await?;
+        }
         // A replaced token that ends at its own end has no overlap which could be moved.
         let mut sql = Sql::new(
             "UPDATE pat_token SET expires_at = CASE WHEN expires_at >= own_expires_at THEN own_expires_at \
@@ -128,12 +136,6 @@ impl<DB: Dialect> Write<DB> {
         let mut sql = Sql::new("UPDATE pat_idempotency SET at = ");
         sql.bind(now).push(" WHERE at > ").bind(latest);
         self.execute(sql).await?;
-        for chunk in late.chunks(CHUNK) {
-            let mut sql = Sql::new("UPDATE pat_last_used SET created_at = ");
-            sql.bind(now).push(" WHERE created_at > ").bind(latest);
-            sql.push(" AND token_id IN ").bind_in(chunk.iter().copied());
-            self.execute(sql).await?;
-        }
         let mut sql = Sql::new("UPDATE pat_last_used SET last_used_at = 0 WHERE last_used_at > ");
         sql.bind(latest);
         self.execute(sql).await?;
