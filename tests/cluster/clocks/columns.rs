@@ -108,12 +108,13 @@ const COLUMNS: &[(&str, Meaning)] = &[
 ];
 
 /// Those in which no number need be: nothing happens here that is written there.
-const MAY_BE_EMPTY: [&str; 6] = [
+const MAY_BE_EMPTY: [&str; 7] = [
     "pat_owner.missing_since",
     "pat_owner.seen_at",
     "pat_lease.held_until",
     "pat_token.unused_warned_at",
     "pat_token.imported_at",
+    "pat_token.notice_due_at",
     "pat_clock.lagging_node_forgotten_at",
 ];
 
