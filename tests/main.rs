@@ -71,10 +71,6 @@ fn main() -> ExitCode {
     if std::env::var_os(cluster::flood::AS_FLOOD).is_some() {
         return cluster::flood::flood_as_process();
     }
-    // The log of a database's driver is that of the whole process.
-    if std::env::var_os(stores::plans::AS_EXPLAINER).is_some() {
-        return stores::plans::explain_as_process();
-    }
     let trials = [
         bounds::trials(),
         commands::trials(),

@@ -8,7 +8,6 @@ mod lines;
 mod migrations;
 mod mixed_load;
 mod nodes;
-pub(crate) mod plans;
 mod reads;
 mod restore;
 mod schema;
@@ -66,7 +65,6 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(crashes::trials());
     trials.extend(isolation::trials());
     trials.extend(mixed_load::trials());
-    trials.extend(plans::trials());
     trials.extend(reads::trials());
     trials.extend(search::trials());
     trials.extend(restore::trials());

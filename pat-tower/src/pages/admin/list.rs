@@ -39,6 +39,8 @@ struct AdminPage<'a> {
     ranges: Vec<Range>,
     zone: String,
     quick: Vec<QuickFilter>,
+    /// The query of this list.
+    same: String,
     columns: Vec<Column>,
     /// The fields that ask for the order.
     order: Vec<(&'static str, &'static str)>,
@@ -245,6 +247,7 @@ pub(in crate::pages) async fn list(
         ranges: ranges(&page, &form),
         zone: page.zone_name(),
         quick: quick(&page, &form, order),
+        same: form.query(&paging::fields_of(order)),
         columns: paging::columns(&page, &COLUMNS, order, |more| form.query(more)),
         order: paging::fields_of(order),
         selected: selection.ids.iter().copied().collect(),
