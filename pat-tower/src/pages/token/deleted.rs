@@ -34,10 +34,15 @@ struct DeletedPage<'a> {
     /// The token with which it was created, which may be deleted too.
     parent: Option<i64>,
     /// When it was to expire; nothing if that is not known.
-    expires: Option<Option<Time>>,
+    expires: Option<End>,
     /// When it was revoked and deleted.
     moments: Vec<Moment>,
     history: Option<History>,
+}
+
+/// When a token was to expire; `None` for never.
+struct End {
+    at: Option<Time>,
 }
 
 /// What the events of a page of the history tell about their token.
@@ -144,7 +149,9 @@ pub(in crate::pages) async fn show_deleted(
         scopes: scopes.map(|(_, scopes)| page.scopes(scopes, MANY_SCOPES)),
         created: facts.created_at.map(|at| page.time(at)),
         parent: facts.parent.map(TokenId::get),
-        expires: facts.first.map(|(at, _)| at.map(|at| page.time(at))),
+        expires: facts.first.map(|(at, _)| End {
+            at: at.map(|at| page.time(at)),
+        }),
         moments: revoked.into_iter().chain(deleted).collect(),
         history: Some(History::new(page, &users, id, &found, before)),
     };

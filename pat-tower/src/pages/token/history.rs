@@ -150,7 +150,7 @@ fn refusals(kind: &EventKind) -> u64 {
 }
 
 /// The name of what happened to the token.
-fn name<'e>(id: TokenId, kind: &'e EventKind) -> &'e str {
+fn name(id: TokenId, kind: &EventKind) -> &str {
     match kind {
         EventKind::Rotated { predecessor, .. } if *predecessor == id => "replaced",
         EventKind::Created {

@@ -64,9 +64,8 @@ pub(in crate::pages) async fn resume(
     id: PathId,
 ) -> Result<Response, Response> {
     let token = own_token(&page, id).await?;
-    let error = match page.pats().enable(page.caller(), token.id).await {
-        Ok(_) => return Ok(page.go_to(&Change::Resumed.list(token.id))),
-        Err(error) => error,
+    let Err(error) = page.pats().enable(page.caller(), token.id).await else {
+        return Ok(page.go_to(&Change::Resumed.list(token.id)));
     };
     let obstacle = match &error {
         UpdateError::DisabledByAdministrator => Obstacle {
@@ -74,7 +73,9 @@ pub(in crate::pages) async fn resume(
             text: Text::ResumeRefused,
         },
         UpdateError::Refused(error) => Obstacle::refused(error),
-        _ => return Err(page.not_updated(&error)),
+        UpdateError::NotFound | UpdateError::Unavailable(_) | _ => {
+            return Err(page.not_updated(&error));
+        }
     };
     show_question(&page, &token, Action::Resume, None, Some(obstacle)).await
 }
