@@ -9,9 +9,9 @@ use pat_core::search::{Filter, NEVER, RevokedTokens, SortKey};
 use sqlx::Error;
 
 use crate::checkout::fetch;
+use crate::conditions::{push_last_used, push_range};
 use crate::dialect::Dialect;
 use crate::row::TRANSIENT;
-use crate::search::{push_last_used, push_range};
 use crate::sql::Sql;
 use crate::store::SqlxStore;
 

@@ -13,6 +13,7 @@ mod checkout;
     any(feature = "sqlite", feature = "postgres", feature = "mysql")
 ))]
 mod commands;
+mod conditions;
 mod connect;
 mod dialect;
 mod error;

@@ -10,11 +10,12 @@ use crate::checkout::LostConnection;
 use crate::dialect::Dialect;
 use crate::sql::InconsistentRead;
 use crate::store::SqlxStore;
+use crate::writers::WAIT;
 
 /// How long a transaction that loses races (busy, deadlock, serialization) is repeated, even if its
 /// caller gives up earlier. On a Galera cluster the first transaction to commit wins, so under
 /// concurrency one may lose many races.
-pub(crate) const RETRY_FOR: Duration = Duration::from_secs(30);
+const RETRY_FOR: Duration = WAIT;
 /// The longest pause before the second attempt, and before any later one.
 const PAUSES: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(100)];
 /// How many races a transaction loses before it uses eager locks; see [`SqlDialect::EAGER_LOCKS`].

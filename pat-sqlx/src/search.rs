@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use pat_core::search::{
-    DateRange, Filter, Position, RevokedTokens, Search, Sort, SortKey, SortValue, Start, fold,
+    Filter, Position, RevokedTokens, Search, Sort, SortKey, SortValue, Start, fold,
 };
 use pat_core::store::SearchStore;
 use pat_core::store::StoreError;
@@ -17,6 +17,7 @@ use tracing::instrument;
 
 use crate::access::{Access, BY_OWNER, push_never_expires};
 use crate::checkout::fetch;
+use crate::conditions::{push_and, push_last_used, push_range};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
 use crate::sql::{CHUNK, Sql};
@@ -207,10 +208,6 @@ fn bound(value: &SortValue) -> Value {
     }
 }
 
-fn push_and<DB: Dialect>(sql: &mut Sql<DB>, column: &str, relation: &str, value: Value) {
-    sql.push(" AND ").push(column).push(relation).bind(value);
-}
-
 /// Appends the condition of a filter; further conditions may follow.
 fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     sql.push(match filter.revoked {
@@ -302,29 +299,6 @@ fn push_scopes<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
     }
     if separator == " OR " {
         sql.push(")");
-    }
-}
-
-/// Appends the conditions on the last use alone.
-pub(crate) fn push_last_used<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
-    push_range(sql, "u.last_used_at", filter.last_used);
-    if filter.is_used == Some(true) || !filter.last_used.is_open() {
-        sql.push(" AND u.last_used_at > 0");
-    }
-    if filter.is_used == Some(false) {
-        sql.push(" AND u.last_used_at = 0");
-    }
-    if let Some(since) = filter.unused_since {
-        push_and(sql, "u.last_used_at", " <= ", since.into());
-    }
-}
-
-pub(crate) fn push_range<DB: Dialect>(sql: &mut Sql<DB>, column: &str, range: DateRange) {
-    if let Some(from) = range.from {
-        push_and(sql, column, " >= ", from.into());
-    }
-    if let Some(to) = range.to {
-        push_and(sql, column, " <= ", to.into());
     }
 }
 
@@ -564,13 +538,15 @@ impl<DB: Dialect> SearchStore for SqlxStore<DB> {
     }
 }
 
-#[cfg(all(test, feature = "sqlite", feature = "mysql"))]
+#[cfg(all(feature = "sqlite", feature = "mysql"))]
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use jiff::Timestamp;
     use pat_core::Owner;
     use pat_core::scope::Scopes;
+    use pat_core::search::DateRange;
     use sqlx::{MySql, Sqlite};
 
     use super::*;

@@ -8,11 +8,9 @@ use std::time::Duration;
 use tokio::sync::{Mutex as FairMutex, OwnedMutexGuard};
 use tokio::time::timeout;
 
-use crate::retry::RETRY_FOR;
-
 /// How long a writer waits for those before it: as long as a transaction is repeated that loses to the writers of
 /// other processes. Its caller may give up earlier.
-pub(crate) const WAIT: Duration = RETRY_FOR;
+pub(crate) const WAIT: Duration = Duration::from_secs(30);
 
 /// Lets one transaction of this process after the other begin, in the order in which they ask.
 ///
