@@ -333,8 +333,8 @@ impl<DB: Dialect> SqlxStore<DB> {
         };
         let access = self.access(&search.filter, Some(search.sort.key)).await?;
         let walk = Walk::new(search);
-        // Read backward, an index has ascending values in their whole order, as it has them forward.
-        let is_against_index = search.sort.is_descending && !access.sorts();
+        // Backward, MySQL reads an index in the order of its first column alone.
+        let is_against_index = (search.sort.is_descending || walk.is_backward) && !access.sorts();
         let limit = search.limit as usize;
         let mut tokens = Vec::with_capacity(limit);
         for range in ranges {

@@ -12,7 +12,7 @@ use pat_harness::database::{trial_on, trial_on_sqlite};
 use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
-use pat_sqlx::sqlx::{MySql, Pool, Sqlite, query_as};
+use pat_sqlx::sqlx::{MySql, Pool, Sqlite, query_as, query_scalar};
 use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 
 use crate::stores::search::{MYSQL_DIGEST, SQLITE_DIGEST, all_orders, fill};
@@ -164,6 +164,10 @@ async fn a_page_reads_few_rows(database: Database) {
     store.migrate().await.expect("our migrations");
     fill(&pool, TOKENS, MYSQL_DIGEST).await;
     let reads = async || rows_read(&pool).await;
+    let version: String = query_scalar("SELECT VERSION()")
+        .fetch_one(&pool)
+        .await
+        .expect("a version");
     for (key, is_descending) in all_orders() {
         let sort = Sort { key, is_descending };
         let page = async |start, limit| {
@@ -179,9 +183,12 @@ async fn a_page_reads_few_rows(database: Database) {
             let found = page(start.clone(), LIMIT).await;
             let read = reads().await - before;
             assert_eq!(found.len(), LIMIT as usize);
+            // MySQL sorts tokens with equal values when it reads backward.
+            let is_sorted = matches!(start, Start::Before(_)) && !version.contains("MariaDB");
+            let equal = if is_sorted { 2_000 } else { 0 };
             // Each with its last use, and those before it, and once more where a page ends.
             assert!(
-                read < 15 * u64::from(LIMIT),
+                read < 15 * u64::from(LIMIT) + equal,
                 "{read} for {sort:?}, {start:?}"
             );
         }
