@@ -103,7 +103,8 @@ impl Tables {
         }
         self.append(Change::of_revoked(&revoked), revocation.at);
         let ids: Vec<_> = revoked.iter().map(|token| token.id).collect();
-        let told = Some((&revocation, &LiveChildren::new()));
+        let no_children = LiveChildren::new();
+        let told = Some((&revocation, &no_children));
         self.queue(NotificationKind::UnusedRevoked, &ids, revocation.at, told)?;
         let event = revocation.event(revoked.clone());
         self.audit.record(revocation.at, event)?;
