@@ -390,7 +390,6 @@ mod on {
                 feed_lag,
                 cached_tokens,
             } = gauges;
-            #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
             gauge!("pat_cached_tokens").set(cached_tokens as f64);
             if let Some(leap) = leap {
                 gauge!("pat_clock_leap_seconds").set(seconds(leap));

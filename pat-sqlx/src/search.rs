@@ -118,13 +118,16 @@ enum Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    /// Returns the ranges after a position, in order.
-    fn all_after(position: &'a Position) -> Vec<Self> {
-        vec![
-            Self::SameTime(position),
-            Self::SameValue(position),
-            Self::Between(Some(bound(&position.value)), None),
-        ]
+    /// Returns the ranges from where a page starts, in order.
+    fn all_of(start: &'a Start) -> Vec<Self> {
+        match start {
+            Start::After(position) | Start::Before(position) => vec![
+                Self::SameTime(position),
+                Self::SameValue(position),
+                Self::Between(Some(bound(&position.value)), None),
+            ],
+            Start::Offset(_) => vec![Self::Between(None, None)],
+        }
     }
 
     fn push_condition<DB: Dialect>(&self, sql: &mut Sql<DB>, walk: Walk) {
@@ -327,9 +330,9 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// Runs one statement for each range that the page needs. A token that exists all the time is found
     /// exactly once, whatever changes between two statements.
     async fn try_search(&self, search: &Search) -> Result<Vec<Token>, Error> {
-        let (ranges, offset) = match &search.start {
-            Start::After(position) | Start::Before(position) => (Range::all_after(position), 0),
-            Start::Offset(offset) => (vec![Range::Between(None, None)], *offset as usize),
+        let offset = match &search.start {
+            Start::After(_) | Start::Before(_) => 0,
+            Start::Offset(offset) => *offset as usize,
         };
         let access = self.access(&search.filter, Some(search.sort.key)).await?;
         let walk = Walk::new(search);
@@ -337,7 +340,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let is_against_index = (search.sort.is_descending || walk.is_backward) && !access.sorts();
         let limit = search.limit as usize;
         let mut tokens = Vec::with_capacity(limit);
-        for range in ranges {
+        for range in Range::all_of(&search.start) {
             let rest = limit - tokens.len();
             if rest == 0 {
                 break;
@@ -430,20 +433,22 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_count(&self, filter: &Filter) -> Result<u64, Error> {
-        let tables = self
-            .access(filter, None)
-            .await?
-            .counted_tables::<DB>(filter);
+        let tables = self.counted_tables(filter).await?;
         let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables} WHERE "));
         push_filter(&mut sql, filter);
         let rows = fetch(&self.pool, sql).await?;
         rows.first().ok_or(Error::RowNotFound)?.count("n")
     }
 
+    /// Returns the tables of a count, whose order does not matter.
+    async fn counted_tables(&self, filter: &Filter) -> Result<String, Error> {
+        let access = self.access(filter, None).await?;
+        Ok(access.counted_tables::<DB>(filter))
+    }
+
     /// Counts by an index of few matches, or else until it has found enough.
     async fn try_count_up_to(&self, filter: &Filter, most: u64) -> Result<u64, Error> {
-        let access = self.access(filter, None).await?;
-        let tables = access.counted_tables::<DB>(filter);
+        let tables = self.counted_tables(filter).await?;
         let mut sql = Sql::<DB>::new(format!(
             "SELECT COUNT(*) AS n FROM (SELECT t.id FROM {tables} WHERE "
         ));
@@ -476,10 +481,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_ids(&self, filter: &Filter) -> Result<Vec<TokenId>, Error> {
-        let tables = self
-            .access(filter, None)
-            .await?
-            .counted_tables::<DB>(filter);
+        let tables = self.counted_tables(filter).await?;
         let mut sql = Sql::<DB>::new(format!("SELECT t.id FROM {tables} WHERE "));
         push_filter(&mut sql, filter);
         sql.push(" ORDER BY t.id");
@@ -571,11 +573,8 @@ mod tests {
     /// Returns the texts of all statements of a search.
     fn texts<DB: Dialect>(search: &Search, access: Access) -> Vec<String> {
         let walk = Walk::new(search);
-        let ranges = match &search.start {
-            Start::After(position) | Start::Before(position) => Range::all_after(position),
-            Start::Offset(_) => vec![Range::Between(None, None)],
-        };
         let limit = search.limit as usize;
+        let ranges = Range::all_of(&search.start);
         let texts = ranges.iter().map(|range| {
             let order = range.order::<DB>(walk, access);
             page_sql::<DB>(search, access, range, &order, limit, limit).text()

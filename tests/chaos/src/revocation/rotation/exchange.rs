@@ -25,7 +25,7 @@ impl Received {
     pub(super) fn may_still_run(&self) -> bool {
         match self {
             Self::Nothing => true,
-            Self::Part(part) => !may_be_created(part) || part.len() < CREATED.len(),
+            Self::Part(part) => !part.starts_with(CREATED),
             Self::All(answer) => answer.status == 503,
         }
     }
