@@ -50,14 +50,15 @@ impl Node {
         };
         let (mut count, mut most) = (0, IN_HAND);
         while !stop.is_cancelled() {
-            let now = self.context.time.refresh();
-            let is_quick = || self.context.time.now().boot - now.boot < micros(QUICK);
+            let now = self.context.time.refresh().timestamp();
             let limit = u32::try_from(most).unwrap_or(u32::MAX);
-            let claiming = store.claim_notifications(now.timestamp(), CLAIM, limit);
+            let claiming = store.claim_notifications(now, CLAIM, limit);
             let mut claimed = self.in_time(claiming).await?;
             if claimed.is_empty() {
                 break;
             }
+            let claimed_at = self.context.time.now().boot;
+            let is_quick = || self.context.time.now().boot - claimed_at < micros(QUICK);
             while !claimed.is_empty() {
                 let later = claimed.split_off(claimed.len().min(IN_HAND));
                 count += self.deliver(store, claimed).await?;

@@ -56,6 +56,9 @@ pub const CASES: &[Case] = &[
     case("old_tokens_are_pruned_in_batches", |s| {
         Box::pin(pruning::pruning(s))
     }),
+    case("no_notice_of_a_large_revocation_is_pruned", |s| {
+        Box::pin(pruning::large_revocation(s))
+    }),
     case(
         "descendants_of_a_pruned_token_fall_with_its_ancestor",
         |s| Box::pin(pruning::pruned_parent(s)),

@@ -9,10 +9,10 @@ use crate::TokenId;
 use crate::notification::NotificationKind;
 use crate::store::StoreError;
 use crate::store::{
-    Change, IdempotencyKey, Job, Lease, MissingOwners, NewToken, Outcome, Prune, Purge,
+    Change, IdempotencyKey, Job, Lease, MissingOwners, NewToken, Outcome, Prune, Purge, Revocation,
     RevocationScope, Rotated, Rotation,
 };
-use crate::testing::case::{Store, at, id, new, owner, revoke, store_token};
+use crate::testing::case::{Store, at, id, new, owner, revocation, revoke, store_token};
 
 pub(super) async fn pruning(store: Store) {
     let lease = lease(&store, Job::Prune).await;
@@ -62,6 +62,40 @@ pub(super) async fn pruning(store: Store) {
     );
     // The digest of a pruned token is free again.
     store_token(&store, &expiring(1, "alice", 100)).await;
+}
+
+/// Whether a store queues the notifications with the revocation or later, each owner is notified, even if the tokens
+/// are old enough to be deleted at once.
+pub(super) async fn large_revocation(store: Store) {
+    const OWNERS: i64 = 250;
+    let lease = lease(&store, Job::Prune).await;
+    for number in 1..=OWNERS {
+        store_token(&store, &new(number, &format!("owner {number}"))).await;
+    }
+    let tokens: Vec<_> = (1..=OWNERS).map(id).collect();
+    let revocation = Revocation {
+        notify: true,
+        ..revocation(1)
+    };
+    let scope = RevocationScope::Tokens(tokens.clone());
+    let revoked = store.revoke(&scope, &revocation).await.expect("revoke");
+    assert_eq!(revoked.tokens.len(), tokens.len());
+    let mut pruned = Vec::new();
+    while pruned.len() < tokens.len() {
+        let batch = prune_all(&store, &lease).await;
+        assert!(!batch.is_empty(), "{} tokens are left", pruned.len());
+        pruned.extend(batch);
+    }
+    let mut told = Vec::new();
+    loop {
+        let claimed = claim(&store, 1_000).await;
+        if claimed.is_empty() {
+            break;
+        }
+        told.extend(claimed.iter().flat_map(ids));
+    }
+    told.sort_unstable();
+    assert_eq!(told, tokens);
 }
 
 pub(super) async fn pruned_parent(store: Store) {
