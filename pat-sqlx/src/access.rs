@@ -152,8 +152,14 @@ impl Access {
         matches!(self, Self::By(_))
     }
 
-    /// Returns the tables `t` of tokens and `u` of last uses.
-    pub(crate) fn tables<DB: Dialect>(self, filter: &Filter, order_index: &str) -> String {
+    /// Returns the tables `t` of tokens and `u` of last uses, for a search in this order whose index has this
+    /// name, or for a count.
+    pub(crate) fn tables<DB: Dialect>(
+        self,
+        filter: &Filter,
+        order: Option<(SortKey, &str)>,
+    ) -> String {
+        let order_index = order.map_or("", |(_, index)| index);
         let in_order = DB::JOIN_IN_ORDER;
         let uses_first = |uses: &str| format!("{uses} {in_order} pat_token t ON t.id = u.token_id");
         let tokens = match self {
@@ -168,8 +174,10 @@ impl Access {
             Self::InOrder(_) => format!("pat_token t{}", DB::by_index(order_index)),
             Self::All => format!("pat_token t{}", DB::BY_NO_INDEX),
         };
-        // A condition on last uses makes an outer join an inner one, which planners may turn round.
-        let join = if needs_last_use(filter) {
+        // A condition on last uses makes an outer join an inner one, which planners may turn round. A page in
+        // their order has such a condition too, unless it is the first.
+        let is_by_last_use = order.is_some_and(|(key, _)| key == SortKey::LastUsedAt);
+        let join = if needs_last_use(filter) || is_by_last_use {
             in_order
         } else {
             "LEFT JOIN"
@@ -180,7 +188,7 @@ impl Access {
     /// Returns the tables of a count: the last uses only if the filter needs them.
     pub(crate) fn counted_tables<DB: Dialect>(self, filter: &Filter) -> String {
         if needs_last_use(filter) {
-            return self.tables::<DB>(filter, "");
+            return self.tables::<DB>(filter, None);
         }
         match self {
             Self::By(criterion) => criterion.table::<DB>(filter),

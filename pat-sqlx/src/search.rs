@@ -314,7 +314,8 @@ fn page_sql<DB: Dialect>(
     offset: usize,
     limit: usize,
 ) -> Sql<DB> {
-    let tables = access.tables::<DB>(&search.filter, Columns::of(search.sort.key).index);
+    let key = search.sort.key;
+    let tables = access.tables::<DB>(&search.filter, Some((key, Columns::of(key).index)));
     let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables} WHERE "));
     push_filter(&mut sql, &search.filter);
     range.push_condition(&mut sql, Walk::new(search));
