@@ -15,7 +15,7 @@ use pat_core::{Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 
-use crate::access::{Access, BY_OWNER, push_never_expires};
+use crate::access::{Access, BY_OWNER, joins_last_use, push_never_expires};
 use crate::checkout::fetch;
 use crate::conditions::{push_and, push_last_used, push_range};
 use crate::dialect::{Dialect, Value};
@@ -316,7 +316,12 @@ fn page_sql<DB: Dialect>(
 ) -> Sql<DB> {
     let key = search.sort.key;
     let tables = access.tables::<DB>(&search.filter, Some((key, Columns::of(key).index)));
-    let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables} WHERE "));
+    let columns = if joins_last_use(&search.filter, Some(key)) {
+        TOKEN_COLUMNS.to_owned()
+    } else {
+        row::token_columns_without_join()
+    };
+    let mut sql = Sql::new(format!("SELECT {columns} FROM {tables} WHERE "));
     push_filter(&mut sql, &search.filter);
     range.push_condition(&mut sql, Walk::new(search));
     // Bound, so that pages of all sizes have one text.
@@ -495,9 +500,8 @@ impl<DB: Dialect> SqlxStore<DB> {
         let ids: Vec<_> = ids.into_iter().collect();
         let mut tokens = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
-            let mut sql = Sql::<DB>::new(format!(
-                "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
-            ));
+            let columns = row::token_columns_without_join();
+            let mut sql = Sql::<DB>::new(format!("SELECT {columns} FROM pat_token t WHERE t.id IN "));
             sql.bind_in(chunk.iter().copied());
             sql.push(" ORDER BY t.id");
             for row in fetch(&self.pool, sql).await? {

@@ -110,9 +110,9 @@ impl<DB: Dialect> SqlxStore<DB> {
     async fn try_list(&self, owner: &Owner) -> Result<Vec<Token>, sqlx::Error> {
         // Not by an index that also has the revoked tokens of the owner, who may have thousands.
         let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
+        let columns = row::token_columns_without_join();
         let mut sql = Sql::new(format!(
-            "SELECT {TOKEN_COLUMNS} FROM pat_token t{index} \
-             LEFT JOIN pat_last_used u ON u.token_id = t.id WHERE t.owner = "
+            "SELECT {columns} FROM pat_token t{index} WHERE t.owner = "
         ));
         sql.bind(owner);
         sql.push(" AND t.revoked_at IS NULL ORDER BY t.id");

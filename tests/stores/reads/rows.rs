@@ -15,7 +15,7 @@ pub(super) const MANY: usize = 5_000;
 /// Fills empty tables.
 ///
 /// Tokens were created within two years. One in twenty is revoked; one in five never expires, one in ten
-/// expired within the last month, the others expire within a year. Two in five were never used, the others
+/// expired within the last month, the others expire within a year. Three in seven were never used, the others
 /// within three months. One in a hundred has a parent, and one in twelve was rotated. An owner has 20 tokens
 /// except [`OWNER_OF_MANY`], who has the last ones.
 pub(super) async fn fill<DB: Dialect>(pool: &Pool<DB>, tokens: usize, now: Timestamp) {
@@ -76,7 +76,7 @@ fn statements<DB: Dialect>(tokens: usize, now: i64) -> Vec<String> {
     );
     let used = format!(
         "INSERT INTO pat_last_used (token_id, created_at, last_used_at) SELECT id, created_at, \
-         CASE WHEN id % 5 < 2 THEN 0 ELSE {now} - (id * 3571 % 7776000) * 1000000 END FROM pat_token"
+         CASE WHEN id % 7 < 3 THEN 0 ELSE {now} - (id * 3571 % 7776000) * 1000000 END FROM pat_token"
     );
     let notice = format!(
         "INSERT INTO pat_notice (id, kind, owner, queued_at, state, due_at, attempts, mark, sent_by, \
