@@ -104,7 +104,11 @@ fn statements<DB: Dialect>(tokens: usize, now: i64) -> Vec<String> {
 
 /// Returns a table with the numbers from 1 to `tokens` in the column `i`.
 fn numbers<DB: Dialect>(tokens: usize) -> String {
-    let integer = if DB::NAME == "MySQL" { "SIGNED" } else { "BIGINT" };
+    let integer = if DB::NAME == "MySQL" {
+        "SIGNED"
+    } else {
+        "BIGINT"
+    };
     let others: String = (1..10)
         .map(|digit| format!(" UNION ALL SELECT {digit}"))
         .collect();
