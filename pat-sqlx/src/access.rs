@@ -135,6 +135,12 @@ fn needs_last_use(filter: &Filter) -> bool {
     !filter.last_used.is_open() || filter.is_used.is_some() || filter.unused_since.is_some()
 }
 
+/// Returns whether a search or a count has conditions on last uses: of its filter, or of its order, by which each
+/// page but the first has one.
+pub(crate) fn joins_last_use(filter: &Filter, order: Option<SortKey>) -> bool {
+    needs_last_use(filter) || order == Some(SortKey::LastUsedAt)
+}
+
 /// How the tokens of a search or a count are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -152,8 +158,14 @@ impl Access {
         matches!(self, Self::By(_))
     }
 
-    /// Returns the tables `t` of tokens and `u` of last uses.
-    pub(crate) fn tables<DB: Dialect>(self, filter: &Filter, order_index: &str) -> String {
+    /// Returns the table `t` of tokens, and `u` of last uses if it [is joined](joins_last_use), for a search in this
+    /// order whose index has this name, or for a count.
+    pub(crate) fn tables<DB: Dialect>(
+        self,
+        filter: &Filter,
+        order: Option<(SortKey, &str)>,
+    ) -> String {
+        let order_index = order.map_or("", |(_, index)| index);
         let in_order = DB::JOIN_IN_ORDER;
         let uses_first = |uses: &str| format!("{uses} {in_order} pat_token t ON t.id = u.token_id");
         let tokens = match self {
@@ -168,19 +180,17 @@ impl Access {
             Self::InOrder(_) => format!("pat_token t{}", DB::by_index(order_index)),
             Self::All => format!("pat_token t{}", DB::BY_NO_INDEX),
         };
-        // A condition on last uses makes an outer join an inner one, which planners may turn round.
-        let join = if needs_last_use(filter) {
-            in_order
-        } else {
-            "LEFT JOIN"
-        };
-        format!("{tokens} {join} pat_last_used u ON u.token_id = t.id")
+        if !joins_last_use(filter, order.map(|(key, _)| key)) {
+            return tokens;
+        }
+        // The condition on last uses makes an outer join an inner one, which planners may turn round.
+        format!("{tokens} {in_order} pat_last_used u ON u.token_id = t.id")
     }
 
     /// Returns the tables of a count: the last uses only if the filter needs them.
     pub(crate) fn counted_tables<DB: Dialect>(self, filter: &Filter) -> String {
         if needs_last_use(filter) {
-            return self.tables::<DB>(filter, "");
+            return self.tables::<DB>(filter, None);
         }
         match self {
             Self::By(criterion) => criterion.table::<DB>(filter),

@@ -15,7 +15,7 @@ use pat_core::{Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 
-use crate::access::{Access, BY_OWNER, push_never_expires};
+use crate::access::{Access, BY_OWNER, joins_last_use, push_never_expires};
 use crate::checkout::fetch;
 use crate::conditions::{push_and, push_last_used, push_range};
 use crate::dialect::{Dialect, Value};
@@ -314,8 +314,14 @@ fn page_sql<DB: Dialect>(
     offset: usize,
     limit: usize,
 ) -> Sql<DB> {
-    let tables = access.tables::<DB>(&search.filter, Columns::of(search.sort.key).index);
-    let mut sql = Sql::new(format!("SELECT {TOKEN_COLUMNS} FROM {tables} WHERE "));
+    let key = search.sort.key;
+    let tables = access.tables::<DB>(&search.filter, Some((key, Columns::of(key).index)));
+    let columns = if joins_last_use(&search.filter, Some(key)) {
+        TOKEN_COLUMNS.to_owned()
+    } else {
+        row::token_columns_without_join()
+    };
+    let mut sql = Sql::new(format!("SELECT {columns} FROM {tables} WHERE "));
     push_filter(&mut sql, &search.filter);
     range.push_condition(&mut sql, Walk::new(search));
     // Bound, so that pages of all sizes have one text.
@@ -494,9 +500,9 @@ impl<DB: Dialect> SqlxStore<DB> {
         let ids: Vec<_> = ids.into_iter().collect();
         let mut tokens = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
-            let mut sql = Sql::<DB>::new(format!(
-                "SELECT {TOKEN_COLUMNS} FROM {TOKENS} WHERE t.id IN "
-            ));
+            let columns = row::token_columns_without_join();
+            let mut sql =
+                Sql::<DB>::new(format!("SELECT {columns} FROM pat_token t WHERE t.id IN "));
             sql.bind_in(chunk.iter().copied());
             sql.push(" ORDER BY t.id");
             for row in fetch(&self.pool, sql).await? {
@@ -542,188 +548,4 @@ impl<DB: Dialect> SearchStore for SqlxStore<DB> {
 
 #[cfg(all(feature = "sqlite", feature = "mysql"))]
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use jiff::Timestamp;
-    use pat_core::Owner;
-    use pat_core::scope::Scopes;
-    use pat_core::search::DateRange;
-    use sqlx::{MySql, Sqlite};
-
-    use super::*;
-
-    const KEYS: [SortKey; 5] = [
-        SortKey::CreatedAt,
-        SortKey::ExpiresAt,
-        SortKey::LastUsedAt,
-        SortKey::Name,
-        SortKey::Owner,
-    ];
-
-    fn owners(count: u32) -> Vec<Owner> {
-        let keys = (0..count).map(|number| format!("user {number}"));
-        keys.map(|key| Owner::new(key).expect("a key")).collect()
-    }
-
-    fn at(second: u32) -> Timestamp {
-        Timestamp::from_second(second.into()).expect("a date")
-    }
-
-    /// Returns the texts of all statements of a search.
-    fn texts<DB: Dialect>(search: &Search, access: Access) -> Vec<String> {
-        let walk = Walk::new(search);
-        let limit = search.limit as usize;
-        let ranges = Range::all_of(&search.start);
-        let texts = ranges.iter().map(|range| {
-            let order = range.order::<DB>(walk, access);
-            page_sql::<DB>(search, access, range, &order, limit, limit).text()
-        });
-        texts.collect()
-    }
-
-    /// A connection keeps 512 prepared statements.
-    #[test]
-    fn searches_that_differ_in_values_alone_share_their_statements() {
-        let mut seen = BTreeSet::new();
-        for number in 0..400 {
-            let mut filter = Filter::default();
-            filter.name = format!("name {number}");
-            filter.owners = owners(number % 50 + 1);
-            filter.created.from = Some(at(number));
-            let names: Vec<_> = (0..=number % 8).map(|n| format!("scope{n}")).collect();
-            filter.scopes = Scopes::new(&names).expect("scopes");
-            let key = KEYS[number as usize % KEYS.len()];
-            let sort = Sort {
-                key,
-                is_descending: false,
-            };
-            let value = match key {
-                SortKey::Name | SortKey::Owner => SortValue::Text(number.to_string()),
-                _ => SortValue::Time(at(number)),
-            };
-            let position = Position {
-                value,
-                created_at: at(number),
-                id: TokenId::new(i64::from(number) + 1).expect("an ID"),
-            };
-            let search = Search::new(filter, sort, Start::After(position), number + 1);
-            seen.extend(texts::<MySql>(&search, Access::InOrder(key)));
-        }
-        // Lists of owners have seven lengths, and lists of scopes four; each order has three ranges.
-        let expected = 7 * 4 * 3 * KEYS.len();
-        assert!(seen.len() <= expected, "{} texts", seen.len());
-    }
-
-    async fn store(folder: &tempfile::TempDir) -> SqlxStore<Sqlite> {
-        let store = crate::SqliteStore::open(folder.path().join("pat.db")).await;
-        let store = store.expect("a store");
-        // 12,000 tokens of a second each, of which every second one was never used, every third never expires and
-        // every fourth is revoked. One owner has two thirds of them.
-        let fill = "WITH RECURSIVE numbers (i) AS \
-             (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < 11999) \
-             INSERT INTO pat_token (id, digest, owner, name, name_folded, created_at, expires_at, revoked_at, \
-             expiry_notice) SELECT i + 1, CAST(printf('%032d', i) AS BLOB), \
-             CASE WHEN i % 3 > 0 THEN 'many' ELSE 'user ' || (i % 100) END, i, i, i * 1000000, \
-             CASE WHEN i % 3 > 0 THEN i * 1000000 + 1 END, CASE WHEN i % 4 = 3 THEN i * 1000000 END, \
-             CASE WHEN i % 50 = 0 THEN 4 ELSE 0 END FROM numbers; \
-             INSERT INTO pat_last_used (token_id, created_at, last_used_at) \
-             SELECT id, created_at, CASE WHEN id % 2 = 0 THEN created_at + 1 ELSE 0 END FROM pat_token";
-        let mut connection = store.pool.acquire().await.expect("a connection");
-        <Sqlite as crate::dialect::Statements>::run(fill, &mut connection)
-            .await
-            .expect("rows");
-        drop(connection);
-        store
-    }
-
-    #[tokio::test]
-    async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() {
-        use crate::access::Criterion::{Created, Expires, LastUsed, Owners, Revoked, Transient};
-
-        let folder = tempfile::tempdir().expect("a folder");
-        let store = store(&folder).await;
-        let filter = |set: &dyn Fn(&mut Filter)| {
-            let mut filter = Filter::default();
-            set(&mut filter);
-            filter
-        };
-        let within = |from, to| DateRange {
-            from: Some(at(from)),
-            to: Some(at(to)),
-        };
-        for (filter, expected) in [
-            (filter(&|_| ()), None),
-            (filter(&|f| f.owners = owners(5)), Some(Owners)),
-            (
-                filter(&|f| f.owners = vec![Owner::new("many").expect("a key")]),
-                None,
-            ),
-            // 5,000 and 5,001 tokens.
-            (filter(&|f| f.created = within(1, 5_000)), Some(Created)),
-            (filter(&|f| f.created = within(1, 5_001)), None),
-            (filter(&|f| f.expires = within(1, 6_000)), Some(Expires)),
-            (filter(&|f| f.expires = within(1, 9_000)), None),
-            (filter(&|f| f.never_expires = Some(true)), Some(Expires)),
-            (filter(&|f| f.last_used = within(1, 6_000)), Some(LastUsed)),
-            (filter(&|f| f.is_used = Some(false)), None),
-            (filter(&|f| f.is_used = Some(true)), None),
-            (filter(&|f| f.unused_since = Some(at(5_000))), None),
-            (filter(&|f| f.revoked = RevokedTokens::Only), Some(Revoked)),
-            (filter(&|f| f.revoked = RevokedTokens::Included), None),
-            (filter(&|f| f.is_transient = Some(true)), Some(Transient)),
-            (filter(&|f| f.is_transient = Some(false)), None),
-            (filter(&|f| f.name = "1".into()), None),
-            // The one with fewer matches.
-            (
-                filter(&|f| {
-                    f.created = within(1, 4_000);
-                    f.expires = within(1, 1_000);
-                }),
-                Some(Expires),
-            ),
-            (
-                filter(&|f| {
-                    f.created = within(1, 100);
-                    f.expires = within(1, 9_000);
-                }),
-                Some(Created),
-            ),
-        ] {
-            for key in KEYS {
-                let access = store.access(&filter, Some(key)).await.expect("a path");
-                let own = Access::InOrder(key);
-                let is_own = expected.is_some_and(|criterion| {
-                    matches!(
-                        (criterion, key),
-                        (Owners, SortKey::Owner)
-                            | (Created, SortKey::CreatedAt)
-                            | (Expires, SortKey::ExpiresAt)
-                            | (LastUsed, SortKey::LastUsedAt)
-                    )
-                });
-                if is_own {
-                    // Within its range, unless another criterion has few matches too.
-                    assert_ne!(access, Access::By(expected.expect("one")), "{filter:?}");
-                    continue;
-                }
-                let wanted = expected.map_or(own, Access::By);
-                assert_eq!(access, wanted, "{filter:?} by {key:?}");
-                for is_descending in [false, true] {
-                    let sort = Sort { key, is_descending };
-                    let search = Search::new(filter.clone(), sort, Start::Offset(0), 20);
-                    let found = store.try_search(&search).await.expect("a page");
-                    assert!(found.iter().all(|token| filter.matches(token)));
-                    let places = found.iter().map(|token| sort.position_of(token));
-                    let places: Vec<_> = places.collect();
-                    assert!(places.is_sorted_by(|one, two| sort.compare(one, two).is_lt()));
-                }
-            }
-            let all = store.try_count(&filter).await.expect("a count");
-            let ids = store.try_ids(&filter).await.expect("IDs");
-            assert_eq!(ids.len() as u64, all, "{filter:?}");
-            let some = store.try_count_up_to(&filter, 100).await;
-            assert_eq!(some.expect("a count"), all.min(100), "{filter:?}");
-        }
-    }
-}
+mod tests;

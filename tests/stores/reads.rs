@@ -1,6 +1,9 @@
 //! How much a database reads for us: as much as a call touches, however much there is. Counted, since
 //! times say little.
 
+mod calls;
+mod rows;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -18,12 +21,14 @@ use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 use crate::stores::search::{MYSQL_DIGEST, SQLITE_DIGEST, all_orders, fill};
 
 pub(crate) fn trials() -> Vec<Trial> {
-    vec![
+    let mut trials = calls::trials();
+    trials.extend([
         trial_on_sqlite(a_write_to_a_file_reads_only_the_rows_it_touches),
         // These count what they read too. (PostgreSQL's statistics come late.)
         trial_on(Kind::MariaDb, a_write_reads_only_the_rows_it_touches),
         trial_on(Kind::MariaDb, a_page_reads_few_rows),
-    ]
+    ]);
+    trials
 }
 
 /// How many tokens there are, once and then again.

@@ -172,7 +172,10 @@ impl<DB: Dialect> Write<DB> {
         let tokens: BTreeMap<_, _> = claims.iter().map(|claim| (claim.id, claim.token)).collect();
         let ids: Vec<_> = tokens.keys().map(|id| id.get()).collect();
         for chunk in ids.chunks(CHUNK) {
-            let mut sql = Sql::new("SELECT id, mark, kind, owner FROM pat_notice WHERE state = ");
+            // By the IDs: the column alone would be looked up in its index, which has all that are pending.
+            let mut sql = Sql::new(
+                "SELECT id, mark, kind, owner FROM pat_notice WHERE COALESCE(state, 0) = ",
+            );
             sql.bind(PENDING).push(" AND id IN ");
             sql.bind_in(chunk.iter().copied());
             sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
