@@ -4,13 +4,11 @@
 use std::error::Error as _;
 use std::sync::LazyLock;
 
-use jiff::{SignedDuration, Timestamp};
 use mailparse::{MailHeaderMap, ParsedMail, parse_mail};
-use pat_core::TokenId;
 use pat_core::messages::Messages;
-use pat_core::notification::{Notification, NotificationKind};
-use pat_core::notification::{NotificationId, NotificationToken, Notifier, NotifyError, Recipient};
+use pat_core::notification::{Notification, NotificationKind, Notifier, NotifyError};
 use pat_core::scope::Scopes;
+use pat_core::testing::example_notification;
 use pat_mail::{Composer, FileMailer, MemoryMailer};
 use proptest::prelude::*;
 
@@ -34,44 +32,6 @@ fn composer() -> Composer {
         builder.token_page("/profile/tokens").build().unwrap()
     });
     COMPOSER.clone()
-}
-
-fn notification(kind: NotificationKind, names: &[&str]) -> Notification {
-    let queued_at: Timestamp = "2026-05-20T09:15:00.123456Z".parse().unwrap();
-    let days = |days| SignedDuration::from_hours(24 * days);
-    let (created_at, expires_at) = match kind {
-        NotificationKind::Created | NotificationKind::RotatedAgain => {
-            (queued_at, queued_at + days(90))
-        }
-        NotificationKind::Expired => (queued_at - days(90), queued_at - days(2)),
-        NotificationKind::Pruned => (queued_at - days(120), queued_at - days(30)),
-        _ => (queued_at - days(83), queued_at + days(7)),
-    };
-    let tokens = names.iter().zip(0_u8..).map(|(name, index)| {
-        let id = TokenId::new(i64::from(index)).unwrap();
-        let mut token = NotificationToken::new(id, *name, created_at);
-        token.expires_at = Some(expires_at + days(i64::from(index)));
-        token.last_used_at = (index != 1).then(|| created_at + SignedDuration::from_mins(7));
-        token
-    });
-    let mut notification = Notification::new(
-        NotificationId::new(41).expect("small numbers are ids"),
-        kind,
-        Recipient::new("Ada Lovelace", "ada@example.com"),
-        tokens.collect(),
-        queued_at,
-    );
-    notification.by = (kind == NotificationKind::RevokedByAdmin).then(|| "Grace Hopper".to_owned());
-    notification.reason =
-        (kind == NotificationKind::RevokedByAdmin).then(|| "It was in a public log.".to_owned());
-    if kind == NotificationKind::UnusedRevoked {
-        notification.reason = Some("not used for 90 days".to_owned());
-    }
-    notification.client_address = kind
-        .has_client_address()
-        .then(|| "2001:db8::7".parse().unwrap());
-    notification.base_url = Some("https://example.com".to_owned());
-    notification
 }
 
 fn compose(notification: &Notification) -> Vec<u8> {
@@ -122,7 +82,7 @@ fn a_mail_about_many_tokens_is_short() {
     let names: Vec<_> = (0..200).map(|number| format!("token {number}.")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     for kind in NotificationKind::ALL {
-        let message = compose(&notification(kind, &names));
+        let message = compose(&example_notification(kind, &names));
         assert_sound(&message);
         assert!(message.len() < 50_000, "{kind}: {}", message.len());
         let mail = parse_mail(&message).unwrap();
@@ -153,7 +113,7 @@ fn a_sender_with_any_name_keeps_the_lines_short() {
         );
         let composer = Composer::builder(sender).build().unwrap();
         let message = composer
-            .compose(&notification(NotificationKind::Created, &["ci"]))
+            .compose(&example_notification(NotificationKind::Created, &["ci"]))
             .unwrap()
             .formatted();
         assert_sound(&message);
@@ -180,7 +140,7 @@ fn a_sender_with_any_name_keeps_the_lines_short() {
 fn each_kind_reads_well() {
     for kind in NotificationKind::ALL {
         for names in [&["ci"][..], &["ci", "backup of the wiki", "🎉 bot"]] {
-            let message = compose(&notification(kind, names));
+            let message = compose(&example_notification(kind, names));
             assert_sound(&message);
             let mail = parse_mail(&message).unwrap();
             let read = format!("Subject: {}\n\n{}", header(&mail, "Subject"), text(&mail));
@@ -192,7 +152,7 @@ fn each_kind_reads_well() {
 #[test]
 fn a_restricted_token_is_shown_with_its_scopes() {
     for kind in NotificationKind::ALL {
-        let mut notification = notification(kind, &["ci"]);
+        let mut notification = example_notification(kind, &["ci"]);
         let unrestricted = compose(&notification);
         notification.tokens[0].scopes = Some("write read tokens:read".parse().unwrap());
         let message = compose(&notification);
@@ -215,7 +175,7 @@ fn a_restricted_token_is_shown_with_its_scopes() {
 
 #[test]
 fn tokens_with_and_without_scopes_share_a_mail() {
-    let mut notification = notification(NotificationKind::Expired, &["ci", "bot", "all"]);
+    let mut notification = example_notification(NotificationKind::Expired, &["ci", "bot", "all"]);
     let long: Vec<_> = (0..64)
         .map(|n| format!("{}{n:02}", "x".repeat(62)))
         .collect();
@@ -236,7 +196,7 @@ fn tokens_with_and_without_scopes_share_a_mail() {
 
 #[test]
 fn mails_without_link_reason_or_name_read_well() {
-    let mut notification = notification(NotificationKind::RevokedByAdmin, &["ci"]);
+    let mut notification = example_notification(NotificationKind::RevokedByAdmin, &["ci"]);
     notification.base_url = None;
     notification.by = None;
     notification.reason = Some(" \r\n ".to_owned());
@@ -263,7 +223,7 @@ fn the_button_leads_to_where_the_owner_acts() {
         for names in [&["ci & cd"][..], &["ci", "bot"]] {
             let (button, page, line) = match (kind, names) {
                 (NotificationKind::ExpiresSoon, [_]) => {
-                    ("Replace this token…", "/tokens/0/replace", "Replace it: ")
+                    ("Replace this token…", "/tokens/1/replace", "Replace it: ")
                 }
                 (NotificationKind::Expired | NotificationKind::UnusedRevoked, [_]) => {
                     (create.0, "/tokens/new?name=ci+%26+cd", create.2)
@@ -271,7 +231,7 @@ fn the_button_leads_to_where_the_owner_acts() {
                 (NotificationKind::Expired | NotificationKind::UnusedRevoked, _) => create,
                 _ => all,
             };
-            let notification = notification(kind, names);
+            let notification = example_notification(kind, names);
             let message = composer.compose(&notification).unwrap().formatted();
             assert_sound(&message);
             let mail = parse_mail(&message).unwrap();
@@ -296,7 +256,7 @@ fn the_button_leads_to_where_the_owner_acts() {
             }
         }
     }
-    let mut bare = notification(NotificationKind::ExpiresSoon, &["ci"]);
+    let mut bare = example_notification(NotificationKind::ExpiresSoon, &["ci"]);
     bare.base_url = None;
     let message = composer.compose(&bare).unwrap().formatted();
     assert!(!html(&parse_mail(&message).unwrap()).contains("href"));
@@ -308,7 +268,7 @@ fn the_button_leads_to_where_the_owner_acts() {
 fn each_kind_has_a_preheader() {
     for kind in NotificationKind::ALL {
         for names in [&["ci"][..], &["ci", "bot"]] {
-            let message = compose(&notification(kind, names));
+            let message = compose(&example_notification(kind, names));
             let mail = parse_mail(&message).unwrap();
             let html = html(&mail);
             let (_, body) = html.split_once("<body").unwrap();
@@ -360,7 +320,7 @@ fn a_mail_says_how_many_tokens_outlive_the_revocation() {
             ),
         ),
     ] {
-        let mut notification = notification(NotificationKind::RevokedByAdmin, names);
+        let mut notification = example_notification(NotificationKind::RevokedByAdmin, names);
         notification.live_children = live;
         let message = compose(&notification);
         let mail = parse_mail(&message).unwrap();
@@ -377,14 +337,17 @@ fn a_mail_says_how_many_tokens_outlive_the_revocation() {
 
 #[test]
 fn headers_are_what_they_should_be() {
-    let message = compose(&notification(NotificationKind::ExpiresSoon, &["ci"]));
+    let message = compose(&example_notification(
+        NotificationKind::ExpiresSoon,
+        &["ci"],
+    ));
     let mail = parse_mail(&message).unwrap();
     for (name, value) in [
         ("From", "\"Example\" <noreply@example.com>"),
         ("To", "\"Ada Lovelace\" <ada@example.com>"),
         ("Subject", "Your token “ci” expires on 27 May 2026"),
         ("Date", "Wed, 20 May 2026 09:15:00 +0000"),
-        ("Message-ID", "<pat-notice.41.1779268500123456@example.com>"),
+        ("Message-ID", "<pat-notice.2.1779268500123456@example.com>"),
         ("Content-Language", "en"),
         ("List-Id", "<pat-notice.example.com>"),
         ("Auto-Submitted", "auto-generated"),
@@ -398,7 +361,7 @@ fn headers_are_what_they_should_be() {
 #[test]
 fn a_retry_sends_the_same_bytes() {
     for kind in NotificationKind::ALL {
-        let notification = notification(kind, &["ci", "🎉"]);
+        let notification = example_notification(kind, &["ci", "🎉"]);
         assert_eq!(compose(&notification), compose(&notification));
     }
 }
@@ -416,12 +379,12 @@ fn no_name_does_harm() {
         ("a\u{0}\u{1b}[31m\u{85}b", "a  [31m b"),
         ("🎉", "🎉"),
         ("=?utf-8?Q?x?=", "=?utf-8?Q?x?="),
-        ("--=_pat-notice-41", "--=_pat-notice-41"),
+        ("--=_pat-notice-5", "--=_pat-notice-5"),
         ("{{ 7 * 7 }}{% raw %}", "{{ 7 * 7 }}{% raw %}"),
         ("  spaced  out  ", "  spaced  out  "),
         (long.as_str(), long.as_str()),
     ] {
-        let mut notification = notification(NotificationKind::RevokedByAdmin, &[name]);
+        let mut notification = example_notification(NotificationKind::RevokedByAdmin, &[name]);
         name.clone_into(&mut notification.recipient.full_name);
         notification.by = Some(name.to_owned());
         notification.reason = Some(name.to_owned());
@@ -454,7 +417,7 @@ fn no_name_does_harm() {
 
 #[test]
 fn a_reason_keeps_its_lines_and_stays_quoted() {
-    let mut notification = notification(NotificationKind::RevokedByAdmin, &["ci"]);
+    let mut notification = example_notification(NotificationKind::RevokedByAdmin, &["ci"]);
     notification.reason =
         Some("First.\r\n.\r\n\r\nDear user, <b>pay</b> here.\u{202e}\n".to_owned());
     let message = compose(&notification);
@@ -467,7 +430,7 @@ fn a_reason_keeps_its_lines_and_stays_quoted() {
 #[test]
 fn html_needs_nothing_from_elsewhere() {
     for kind in NotificationKind::ALL {
-        let message = compose(&notification(kind, &["ci", "b"]));
+        let message = compose(&example_notification(kind, &["ci", "b"]));
         let html = html(&parse_mail(&message).unwrap());
         for outside in [
             "src=", "url(", "@import", "<link", "<script", "<img", "http:",
@@ -484,7 +447,7 @@ fn html_needs_nothing_from_elsewhere() {
 
 #[test]
 fn only_a_web_address_becomes_a_link() {
-    let mut notification = notification(NotificationKind::Created, &["ci"]);
+    let mut notification = example_notification(NotificationKind::Created, &["ci"]);
     for (base, link) in [
         (
             "https://example.com/app",
@@ -512,7 +475,7 @@ async fn mailers_send_what_was_composed() {
     let folder = tempfile::tempdir().unwrap();
     let memory = MemoryMailer::new(composer());
     let files = FileMailer::new(composer(), folder.path().join("mails"));
-    let notification = notification(NotificationKind::ExpiresSoon, &["ci"]);
+    let notification = example_notification(NotificationKind::ExpiresSoon, &["ci"]);
     for _ in 0..2 {
         memory.clone().send(&notification).await.unwrap();
         files.send(&notification).await.unwrap();
@@ -528,13 +491,13 @@ async fn mailers_send_what_was_composed() {
     let [file] = written.as_slice() else {
         panic!("one notification makes one file: {written:?}");
     };
-    assert_eq!(file.file_name(), "expires-soon-41.eml");
+    assert_eq!(file.file_name(), "expires-soon-2.eml");
     assert_eq!(std::fs::read(file.path()).unwrap(), compose(&notification));
 }
 
 #[tokio::test]
 async fn a_bad_address_is_final_and_never_shown() {
-    let mut notification = notification(NotificationKind::Expired, &["ci"]);
+    let mut notification = example_notification(NotificationKind::Expired, &["ci"]);
     notification.recipient.email = "ada@exa mple.com".to_owned();
     let error = MemoryMailer::new(composer())
         .send(&notification)
@@ -558,7 +521,7 @@ async fn a_folder_that_cannot_be_written_is_for_later() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let mailer = FileMailer::new(composer(), file.path().join("mails"));
     let error = mailer
-        .send(&notification(NotificationKind::Expired, &["ci"]))
+        .send(&example_notification(NotificationKind::Expired, &["ci"]))
         .await
         .unwrap_err();
     assert!(matches!(error, NotifyError::Temporary(_)));
@@ -567,7 +530,7 @@ async fn a_folder_that_cannot_be_written_is_for_later() {
 proptest! {
     #[test]
     fn any_name_makes_a_sound_mail(token in any::<String>(), person in any::<String>(), reason in any::<String>()) {
-        let mut notification = notification(NotificationKind::RevokedByAdmin, &[&token]);
+        let mut notification = example_notification(NotificationKind::RevokedByAdmin, &[&token]);
         notification.recipient.full_name = person;
         notification.by = Some(token.clone());
         notification.reason = Some(reason);
@@ -582,7 +545,7 @@ proptest! {
 
     #[test]
     fn any_ascii_name_makes_a_sound_mail(name in "[ -~]{0,80}") {
-        let mut notification = notification(NotificationKind::Created, &[&name]);
+        let mut notification = example_notification(NotificationKind::Created, &[&name]);
         notification.recipient.full_name.clone_from(&name);
         let message = compose(&notification);
         assert_sound(&message);
