@@ -1,7 +1,7 @@
 //! The description of the REST router, as Swagger UI shows it.
 
-use pat_harness::browser::Browser;
 use pat_harness::Server;
+use pat_harness::browser::Browser;
 use serde_json::json;
 
 /// The description of the REST router is read, shown and tried, and nothing is blocked or fetched from

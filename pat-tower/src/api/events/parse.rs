@@ -189,6 +189,7 @@ mod tests {
     use std::borrow::Cow;
 
     use pat_core::notification::NotificationKind;
+    use pat_core::scope::Scopes;
 
     use super::*;
 
