@@ -3,11 +3,8 @@
 use std::fs;
 use std::sync::Arc;
 
-use jiff::Timestamp;
-use pat_core::TokenId;
-use pat_core::notification::{
-    Notification, NotificationId, NotificationKind, NotificationToken, Notifier as _, Recipient,
-};
+use pat_core::notification::{NotificationKind, Notifier as _};
+use pat_core::testing::example_notification;
 use pat_mail::testing::TLS_LIBRARIES;
 use pat_mail::{Composer, SmtpUrl};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -42,26 +39,13 @@ async fn tls_works_though_no_provider_is_the_default() {
     fs::write(&root, cert.pem()).expect("a file");
     let url = format!("smtps://localhost:{port}?ca={}", root.display());
     let url: SmtpUrl = url.parse().expect("a URL");
+    let notification = example_notification(NotificationKind::Created, &["ci"]);
     for (library, new_mailer) in TLS_LIBRARIES {
         let composer = Composer::builder("noreply@example.com").build();
         let mailer = new_mailer(composer.expect("a composer"), &url).expect("a mailer");
-        let sent = mailer.send(&notification()).await;
+        let sent = mailer.send(&notification).await;
         assert!(sent.is_ok(), "{library}: {sent:?}");
     }
-}
-
-fn notification() -> Notification {
-    Notification::new(
-        NotificationId::new(1).expect("an ID"),
-        NotificationKind::Created,
-        Recipient::new("Ada", "ada@example.com"),
-        vec![NotificationToken::new(
-            TokenId::new(7).expect("an ID"),
-            "ci",
-            Timestamp::UNIX_EPOCH,
-        )],
-        Timestamp::UNIX_EPOCH,
-    )
 }
 
 /// Accepts every command and every message.

@@ -9,11 +9,8 @@ use std::task::{Context, Poll};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::FutureExt as _;
-use jiff::Timestamp;
-use pat_core::TokenId;
-use pat_core::notification::{
-    Notification, NotificationId, NotificationKind, NotificationToken, NotifyError, Recipient,
-};
+use pat_core::notification::{NotificationKind, NotifyError};
+use pat_core::testing::example_notification;
 use pat_mail::testing::send_over;
 use pat_mail::{Composer, Mail, SmtpError, SmtpUrl};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -194,15 +191,8 @@ fn mail(address: &str) -> Mail {
     let composer = Composer::builder("noreply@example.com")
         .build()
         .expect("a composer");
-    let token =
-        NotificationToken::new(TokenId::new(1).expect("an ID"), "ci", Timestamp::UNIX_EPOCH);
-    let notification = Notification::new(
-        NotificationId::new(1).expect("an ID"),
-        NotificationKind::Created,
-        Recipient::new("Ada", address.to_owned()),
-        vec![token],
-        Timestamp::UNIX_EPOCH,
-    );
+    let mut notification = example_notification(NotificationKind::Created, &["ci"]);
+    address.clone_into(&mut notification.recipient.email);
     composer.compose(&notification).expect("a mail")
 }
 

@@ -6,14 +6,11 @@ use axum::Router;
 use axum::extract::Path;
 use axum::response::Html;
 use axum::routing::get;
-use jiff::{SignedDuration, Timestamp};
 use libtest_mimic::Trial;
 use mailparse::parse_mail;
-use pat_core::TokenId;
 use pat_core::messages::Messages;
-use pat_core::notification::{
-    Notification, NotificationId, NotificationKind, NotificationToken, Notifier as _, Recipient,
-};
+use pat_core::notification::{Notification, NotificationId, NotificationKind, Notifier as _};
+use pat_core::testing::example_notification;
 use pat_harness::browser::{Browser, axe_missing};
 use pat_harness::mail::Mail;
 use pat_harness::postfix::{self, Postfix};
@@ -43,7 +40,7 @@ const GERMAN: &str = include_str!("../../examples/messages/de.ftl");
 static COMPOSER: LazyLock<Composer> = LazyLock::new(|| {
     let german = Messages::from_ftl("de", GERMAN).expect("the German messages");
     let arabic = Messages::from_ftl("ar", "mail-greeting = مرحبا { $name }،").expect("messages");
-    let builder = Composer::builder("Example <noreply@example.net>")
+    let builder = Composer::builder("Example <noreply@example.com>")
         .languages([Messages::english(), german, arabic])
         .token_page("/tokens")
         .creation_page("/tokens/new?name={name}")
@@ -57,46 +54,17 @@ fn composer() -> Composer {
 
 /// A notification of this kind about tokens with these names, to a recipient with this language.
 fn notification(kind: NotificationKind, names: &[&str], language: &str) -> Notification {
-    let queued_at: Timestamp = "2026-05-20T09:15:00Z".parse().expect("a time");
-    let days = |days| SignedDuration::from_hours(24 * days);
-    let (created_at, expires_at) = match kind {
-        NotificationKind::Created | NotificationKind::RotatedAgain => {
-            (queued_at, queued_at + days(90))
-        }
-        NotificationKind::Expired => (queued_at - days(90), queued_at - days(2)),
-        NotificationKind::Pruned => (queued_at - days(120), queued_at - days(30)),
-        _ => (queued_at - days(83), queued_at + days(7)),
-    };
-    let tokens = names.iter().zip(1_i64..).map(|(name, number)| {
-        let id = TokenId::new(number).expect("an ID");
-        let mut token = NotificationToken::new(id, *name, created_at);
-        token.expires_at = Some(expires_at + days(number - 1));
-        token.last_used_at = (number == 1).then_some(queued_at - days(20));
-        token.scopes = (number == 1).then(|| SCOPES.parse().expect("scopes"));
-        token
-    });
-    let mut recipient = Recipient::new("Ada Lovelace", "ada@example.com");
-    recipient.language = Some(language.to_owned());
+    let mut notification = example_notification(kind, names);
+    notification.tokens[0].scopes = Some(SCOPES.parse().expect("scopes"));
+    notification.recipient.language = Some(language.to_owned());
     // One for each kind, names and language.
     let id = kind.number() * 1_000 + i64::from(language.as_bytes()[0]) * 2;
-    let id = NotificationId::new(id + i64::from(names.len() == 1)).expect("an ID");
-    let mut notification = Notification::new(id, kind, recipient, tokens.collect(), queued_at);
-    if kind == NotificationKind::RevokedByAdmin {
-        notification.by = Some("Grace Hopper".to_owned());
-        notification.reason = Some(REASON.to_owned());
-        notification.live_children = names.len() as u64;
-    }
-    if kind == NotificationKind::UnusedRevoked {
-        notification.reason = Some("not used for 90 days".to_owned());
-    }
-    let has_address = kind.has_client_address();
-    notification.client_address = has_address.then(|| [192, 0, 2, 7].into());
-    notification.base_url = Some("https://example.net".to_owned());
+    let id = NotificationId::new(id + i64::from(names.len() == 1));
+    notification.id = id.expect("an ID");
     notification
 }
 
 const SCOPES: &str = "read tokens:read";
-const REASON: &str = "The token was found in a public repository.";
 const ONE: &[&str] = &["ci"];
 const SEVERAL: &[&str] = &["ci", "backup of the wiki", "release bot"];
 
@@ -115,16 +83,16 @@ fn parts(notification: &Notification) -> [String; 3] {
 /// The names of tokens and people are in quotes or isolates in the text.
 fn without_data(text: &str) -> String {
     let data = SEVERAL.iter().chain(&[
-        REASON,
+        "The token was found in a public repository.",
         "read, tokens:read",
         "Ada Lovelace",
         "Grace Hopper",
-        "https://example.net/tokens/new?name=ci",
+        "https://example.com/tokens/new?name=ci",
     ]);
     let addresses = [
-        "https://example.net/tokens/1/replace",
-        "https://example.net/tokens/new",
-        "https://example.net/tokens",
+        "https://example.com/tokens/1/replace",
+        "https://example.com/tokens/new",
+        "https://example.com/tokens",
     ];
     let texts = data.copied().chain(addresses);
     let text = text
@@ -194,7 +162,7 @@ async fn every_kind_goes_through_postfix() {
             mail.raw
         );
         assert_eq!(mail.header("Content-Language"), language);
-        assert_eq!(mail.header("List-Id"), "<pat-notice.example.net>");
+        assert_eq!(mail.header("List-Id"), "<pat-notice.example.com>");
     }
 }
 

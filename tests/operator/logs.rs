@@ -57,14 +57,10 @@ async fn each_line_is_json_and_each_event_one_line() {
         assert!(process.terminate());
         let lines = lines(&file);
         for line in &lines {
-            let is_there = |field| line.contains_key(field);
-            assert!(
-                ["timestamp", "level", "target", "message"]
-                    .into_iter()
-                    .all(is_there)
-                    || is_there("level"),
-                "{line:?}"
-            );
+            // The events of sqlx have no message.
+            for field in ["timestamp", "level", "target"] {
+                assert!(line.contains_key(field), "{field} in {line:?}");
+            }
         }
         for (message, id, name) in [
             ("token created", "made", Some("ci")),

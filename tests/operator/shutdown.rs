@@ -131,10 +131,9 @@ async fn requests_that_are_cut_off_are_an_error() {
     assert!(!server.process.end("TERM").await, "the exit code says so");
     drop(running);
     let mut server = Server::start("60", "1");
-    assert!(
-        server.process.end("INT").await,
-        "a person does not wait for load balancers"
-    );
+    let ended = tokio::time::timeout(Duration::from_secs(30), server.process.end("INT"));
+    let ended = ended.await;
+    assert_eq!(ended, Ok(true), "a person does not wait for load balancers");
 }
 
 async fn jobs_that_are_cut_off_are_an_error() {

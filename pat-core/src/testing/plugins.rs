@@ -1,16 +1,15 @@
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use jiff::Timestamp;
 
 use crate::event::{Event, EventSink};
 use crate::format::TokenFormat;
-use crate::notification::{Notification, Notifier, NotifyError};
-use crate::notification::{NotificationId, NotificationKind, NotificationToken, Recipient};
+use crate::notification::{Notification, NotificationId, NotificationKind, Notifier, NotifyError};
 use crate::scope::{AllowedScopes, ScopeCatalog, Scopes};
-use crate::{BoxError, Owner, TokenId, User, UserDirectory};
+use crate::{BoxError, Owner, User, UserDirectory};
+
+use super::notification::example_notification;
 
 /// A process sink ([`EventSink`]) that keeps every event. Clones share the events.
 #[derive(Debug, Clone, Default)]
@@ -237,39 +236,21 @@ pub async fn check_notifier(notifier: &dyn Notifier) -> Vec<Notification> {
         "<b>\u{202e}🎉\"'&",
         "=?utf-8?q?x?=",
     ];
-    let at = |second| Timestamp::from_second(second).expect("a date");
     let mut sent = Vec::new();
     for kind in NotificationKind::ALL {
         for count in [1, names.len()] {
-            let tokens = (0..)
-                .zip(&names[..count])
-                .map(|(number, name)| NotificationToken {
-                    id: TokenId::new(number).expect("an id"),
-                    name: (*name).to_owned(),
-                    created_at: at(1_772_000_000),
-                    expires_at: (number != 3).then(|| at(1_780_000_000 + number)),
-                    last_used_at: (number == 1).then(|| at(1_775_000_000)),
-                    scopes: (number == 2).then(Scopes::none),
-                });
-            let is_revocation = kind == NotificationKind::RevokedByAdmin;
-            let notification = Notification {
-                id: NotificationId::random().expect("randomness"),
-                kind,
-                recipient: Recipient {
-                    full_name: "Älice \"of\" <Wonderland>".into(),
-                    email: "alice@example.com".into(),
-                    language: None,
-                },
-                tokens: tokens.collect(),
-                by: is_revocation.then(|| "Admin".into()),
-                reason: is_revocation.then(|| "found\nin a paste".into()),
-                live_children: u64::from(is_revocation) * count as u64,
-                client_address: kind
-                    .has_client_address()
-                    .then_some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))),
-                queued_at: at(1_779_900_000),
-                base_url: (count > 1).then(|| "https://example.com/app".into()),
-            };
+            let mut notification = example_notification(kind, &names[..count]);
+            notification.id = NotificationId::random().expect("randomness");
+            notification.recipient.full_name = "Älice \"of\" <Wonderland>".into();
+            if kind == NotificationKind::RevokedByAdmin {
+                notification.reason = Some("found\nin a paste".into());
+            }
+            if let [_, _, scoped, unending, ..] = &mut notification.tokens[..] {
+                scoped.scopes = Some(Scopes::none());
+                unending.expires_at = None;
+            } else {
+                notification.base_url = None;
+            }
             if let Err(error) = notifier.send(&notification).await {
                 panic!("a notification of {kind} about {count} tokens was not sent: {error:?}");
             }

@@ -136,26 +136,16 @@ impl Notifier for SmtpMailer {
 mod tests {
     use std::error::Error as _;
 
-    use jiff::Timestamp;
-    use pat_core::TokenId;
     use pat_core::notification::NotificationKind;
-    use pat_core::notification::{NotificationId, NotificationToken, Recipient};
+    use pat_core::testing::example_notification;
 
     use super::scripted_server::Script;
     use super::*;
 
     fn notification(email: &str) -> Notification {
-        Notification::new(
-            NotificationId::new(1).expect("small numbers are ids"),
-            NotificationKind::Created,
-            Recipient::new("Ada", email.to_owned()),
-            vec![NotificationToken::new(
-                TokenId::new(1).unwrap(),
-                ".",
-                Timestamp::UNIX_EPOCH,
-            )],
-            Timestamp::UNIX_EPOCH,
-        )
+        let mut notification = example_notification(NotificationKind::Created, &["."]);
+        email.clone_into(&mut notification.recipient.email);
+        notification
     }
 
     #[cfg(not(any(feature = "aws-lc-rs", feature = "ring", feature = "native-tls")))]
