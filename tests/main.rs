@@ -63,6 +63,9 @@ fn main() -> ExitCode {
     if std::env::var_os(mail::smtp::AS_MAILER).is_some() {
         return mail::smtp::deliver_as_process();
     }
+    if std::env::var_os(mail::revocations::AS_REVOKER).is_some() {
+        return mail::revocations::revoke_as_process();
+    }
     // And those that look for lost events, somebody who changes things and dies.
     if std::env::var_os(jobs::audit::AS_CHANGER).is_some() {
         return jobs::audit::change_as_process();

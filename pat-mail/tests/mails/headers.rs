@@ -5,7 +5,7 @@ use pat_core::notification::NotificationKind;
 use pat_core::testing::example_notification;
 use pat_mail::Composer;
 
-use super::{assert_sound, compose, composer, header};
+use super::{assert_sound, compose, header};
 
 #[test]
 fn headers_are_what_they_should_be() {

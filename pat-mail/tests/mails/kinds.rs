@@ -6,7 +6,7 @@ use pat_core::scope::Scopes;
 use pat_core::testing::example_notification;
 use pat_mail::Composer;
 
-use super::{assert_sound, compose, composer, header, html, text};
+use super::{assert_sound, compose, header, html, text};
 
 #[test]
 fn each_kind_reads_well() {
