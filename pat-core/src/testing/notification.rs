@@ -23,6 +23,7 @@ use crate::store::UnusedTokens;
 /// assert!(notification.tokens[0].expires_at > Some(notification.queued_at));
 /// ```
 #[must_use]
+#[expect(clippy::missing_panics_doc, reason = "the times and IDs are valid")]
 pub fn example_notification(kind: NotificationKind, names: &[&str]) -> Notification {
     const UNUSED_DAYS: u32 = 90;
     let days = |days: i64| SignedDuration::from_hours(24 * days);

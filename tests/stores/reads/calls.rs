@@ -251,7 +251,7 @@ where
         let (store, now) = (self.store, self.now);
         let due = move |_| Some(now);
         let bounds = MarkBounds::new(now, now, now);
-        let request = LeaseRequest::new(job, now, Duration::from_secs(60), &due, bounds);
+        let request = LeaseRequest::new(job, now, Duration::from_mins(1), &due, bounds);
         let acquired = store.acquire_lease(&request);
         let (answer, _) = self.call("acquire_lease", "", 50, acquired).await;
         let LeaseAnswer::Acquired(lease) = answer else {
@@ -263,7 +263,7 @@ where
     async fn jobs(&mut self) {
         let (store, now) = (self.store, self.now);
         let lease = self.lease(Job::ExpiryCheck).await;
-        let renewed = store.renew_lease(&lease, now, Duration::from_secs(60));
+        let renewed = store.renew_lease(&lease, now, Duration::from_mins(1));
         self.call("renew_lease", "", 20, renewed).await;
         for (kind, days) in [
             (NotificationKind::Expired, vec![]),
@@ -294,7 +294,7 @@ where
         let after = owner("user 500");
         let listed = store.owners_after(Some(&after), 20);
         let listed = self.call("owners_after", "", FEW, listed).await;
-        let mut noted = MissingOwners::new(now, now, Duration::from_secs(60));
+        let mut noted = MissingOwners::new(now, now, Duration::from_mins(1));
         noted.missing = listed.into_iter().map(|listed| listed.owner).collect();
         let noted = store.note_missing(&lease, &noted);
         self.call("note_missing", "", 500, noted).await;
@@ -305,18 +305,18 @@ where
             .await;
 
         let lease = self.lease(Job::Prune).await;
-        let mut prune = Prune::new(now, now, Duration::from_secs(14 * 24 * 60 * 60));
+        let mut prune = Prune::new(now, now, Duration::from_hours(14 * 24));
         prune.notify = true;
         let pruned = store.prune(&lease, &prune, 50);
         let pruned = self.call("prune", "50", self.tokens / 4, pruned).await;
         assert_eq!(pruned.tokens.len(), 50);
         let mut purge = Purge::new(now, now);
-        let month = Duration::from_secs(30 * 24 * 60 * 60);
+        let month = Duration::from_hours(30 * 24);
         (purge.changes, purge.notifications, purge.events) = (month, month, month);
         self.call("purge", "50", FEW, store.purge(&lease, &purge, 50))
             .await;
 
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         let claimed = store.claim_notifications(now, minute, 10);
         let claimed = self
             .call("claim_notifications", "10", 2 * FEW, claimed)
