@@ -71,7 +71,7 @@ fn searches_that_differ_in_values_alone_share_their_statements() {
 }
 
 async fn store(folder: &tempfile::TempDir) -> SqlxStore<Sqlite> {
-    let store = crate::SqliteStore::open(folder.path().join("pat.db")).await;
+    let store = crate::sqlite::SqliteStore::open(folder.path().join("pat.db")).await;
     let store = store.expect("a store");
     // 12,000 tokens of a second each, of which every second one was never used, every third never expires and
     // every fourth is revoked. One owner has two thirds of them.

@@ -1,5 +1,5 @@
 //! What each call of the store reads among many tokens, on every database: as many rows as it touches, whichever
-//! plan the database has for its statements. `PAT_TEST_PLANS_TOKENS=100000` has more tokens.
+//! plan the database has for its statements. `PAT_TEST_PLANS_TOKENS=300000` has more tokens.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
