@@ -145,13 +145,13 @@ pub const IMPLEMENTED: &[Implemented] = &[
     row(
         Part::Clocks,
         "Report (bounds)",
-        "pat-core/src/clock/time.rs",
+        "pat-core/src/clock/time/mod.rs",
         "mark_bounds",
     ),
     row(
         Part::Clocks,
         "Answer",
-        "pat-core/src/clock/time.rs",
+        "pat-core/src/clock/time/mod.rs",
         "measure",
     ),
     row(
