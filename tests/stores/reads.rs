@@ -42,27 +42,33 @@ async fn a_write_to_a_file_reads_only_the_rows_it_touches() {
             .filename(folder.path().join("pat.db"))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal);
-        let steps = Arc::new(AtomicU64::new(0));
-        let counted = steps.clone();
-        let pool = PoolOptions::<Sqlite>::new()
-            .max_connections(1)
-            .after_connect(move |connection, _| {
-                let steps = counted.clone();
-                Box::pin(async move {
-                    prepare_connection(connection).await?;
-                    let mut handle = connection.lock_handle().await?;
-                    handle.set_progress_handler(10, move || {
-                        steps.fetch_add(10, Ordering::Relaxed);
-                        true
-                    });
-                    Ok(())
-                })
-            });
+        let (pool, steps) = counting_pool();
         let pool = pool.connect_with(options).await.expect("a pool");
         let steps = async || steps.load(Ordering::Relaxed);
         costs.push(costs_among(&pool, count, SQLITE_DIGEST, steps).await);
     }
     assert_alike(&costs);
+}
+
+/// Returns a pool of one connection, and how many instructions of its virtual machine SQLite has run for it.
+fn counting_pool() -> (PoolOptions<Sqlite>, Arc<AtomicU64>) {
+    let steps = Arc::new(AtomicU64::new(0));
+    let counted = steps.clone();
+    let options = PoolOptions::<Sqlite>::new()
+        .max_connections(1)
+        .after_connect(move |connection, _| {
+            let steps = counted.clone();
+            Box::pin(async move {
+                prepare_connection(connection).await?;
+                let mut handle = connection.lock_handle().await?;
+                handle.set_progress_handler(10, move || {
+                    steps.fetch_add(10, Ordering::Relaxed);
+                    true
+                });
+                Ok(())
+            })
+        });
+    (options, steps)
 }
 
 async fn a_write_reads_only_the_rows_it_touches(database: Database) {

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -25,11 +24,11 @@ use pat_servers::Kind;
 use pat_servers::environment::number;
 use pat_servers::rows::new_token;
 use pat_sqlx::sqlx::pool::PoolOptions;
-use pat_sqlx::sqlx::{Executor as _, MySql, Pool, Postgres, Sqlite, query_scalar};
-use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
+use pat_sqlx::sqlx::{Executor as _, MySql, Pool, Postgres, query_scalar};
+use pat_sqlx::{Dialect, SqlxStore};
 
 use super::rows::{DAY, HOUR, MANY, OWNER_OF_MANY, fill};
-use super::rows_read;
+use super::{counting_pool, rows_read};
 use crate::stores::search::all_orders;
 
 /// How many rows a call may read that finds few.
@@ -47,21 +46,7 @@ async fn every_call_reads_few_rows(database: AnyDatabase) {
     let url = database.url();
     match &database {
         AnyDatabase::Sqlite(_) => {
-            let steps = Arc::new(AtomicU64::new(0));
-            let counted = steps.clone();
-            let options = PoolOptions::<Sqlite>::new().max_connections(1);
-            let options = options.after_connect(move |connection, _| {
-                let steps = counted.clone();
-                Box::pin(async move {
-                    prepare_connection(connection).await?;
-                    let mut handle = connection.lock_handle().await?;
-                    handle.set_progress_handler(10, move || {
-                        steps.fetch_add(10, Ordering::Relaxed);
-                        true
-                    });
-                    Ok(())
-                })
-            });
+            let (options, steps) = counting_pool();
             let pool = options.connect(&url).await;
             let rows = async || steps.load(Ordering::Relaxed) / STEPS_PER_ROW;
             measure(&pool.expect("a pool"), rows).await;
