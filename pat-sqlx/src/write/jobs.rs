@@ -92,12 +92,13 @@ impl<DB: Dialect> Write<DB> {
         let owners: Vec<_> = owners.into_iter().collect();
         let mut ids = Vec::new();
         for chunk in owners.chunks(CHUNK) {
-            // By their owners, since the index of due tokens has those of all others too.
+            // By their owners, since the index of due tokens has those of all others too. PostgreSQL 18 would also
+            // search it for the end alone.
             let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
             let mut sql = Sql::new(format!("SELECT id FROM pat_token{index} WHERE "));
             let notice = DB::unindexed("expiry_notice", false);
             sql.push(format_args!("{notice} IN ({NOT_NOTIFIED}, {EXPIRES_SOON})"));
-            push_due(&mut sql, due);
+            push_due(&mut sql, due, &DB::unindexed("expires_at", false));
             sql.push(" AND owner IN ").bind_in(chunk);
             sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
             ids.extend(self.fetch_ids(sql).await?);
@@ -118,7 +119,7 @@ impl<DB: Dialect> Write<DB> {
             "SELECT DISTINCT owner FROM (SELECT owner FROM pat_token{index} \
              WHERE expiry_notice = {notice}"
         ));
-        push_due(&mut sql, due);
+        push_due(&mut sql, due, "expires_at");
         let max_owners = i64::try_from(max_owners).unwrap_or(i64::MAX);
         sql.push(" ORDER BY expires_at LIMIT ")
             .bind(max_owners.saturating_mul(DUE_PER_OWNER));
@@ -223,20 +224,22 @@ impl<DB: Dialect> Write<DB> {
 }
 
 /// Appends the condition of the tokens for which a notification is due, apart from the last one about each.
-fn push_due<DB: Dialect>(sql: &mut Sql<DB>, due: &DueNotifications) {
-    sql.push(" AND revoked_at IS NULL AND expires_at <= ");
+fn push_due<DB: Dialect>(sql: &mut Sql<DB>, due: &DueNotifications, expires_at: &str) {
+    sql.push(format_args!(" AND revoked_at IS NULL AND {expires_at} <= "));
     if due.kind != NotificationKind::ExpiresSoon {
         sql.bind(due.now);
         return;
     }
     let first = due.reminder_days.first().copied().unwrap_or_default();
     sql.bind(after(due.now, first));
-    sql.push(" AND expires_at > ").bind(due.now);
+    sql.push(format_args!(" AND {expires_at} > ")).bind(due.now);
     sql.push(" AND (1 = 0");
     // For each reminder the tokens to which no smaller one applies.
     for [days, next] in reminders(due) {
-        sql.push(" OR (expires_at <= ").bind(after(due.now, days));
-        sql.push(" AND expires_at > ").bind(after(due.now, next));
+        sql.push(format_args!(" OR ({expires_at} <= "))
+            .bind(after(due.now, days));
+        sql.push(format_args!(" AND {expires_at} > "))
+            .bind(after(due.now, next));
         sql.push(" AND expires_at - created_at > ")
             .bind(i64::from(days) * DAY_MICROS);
         // An older version records no reminder.
