@@ -71,20 +71,22 @@ impl<DB: Dialect> SqlxStore<DB> {
     async fn try_recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, sqlx::Error> {
         let mut digests = Vec::new();
         // Each in the order of an index that is read backwards.
-        let mut used = Sql::new(
+        let [by_use, by_creation] =
+            ["pat_last_used_by_time", "pat_token_by_creation"].map(DB::by_index);
+        let mut used = Sql::new(format!(
             "SELECT t.digest FROM (\
-             SELECT token_id, last_used_at FROM pat_last_used WHERE last_used_at > 0 \
-             ORDER BY last_used_at DESC, created_at, token_id DESC LIMIT ",
-        );
+             SELECT token_id, last_used_at FROM pat_last_used{by_use} WHERE last_used_at > 0 \
+             ORDER BY last_used_at DESC, created_at, token_id DESC LIMIT "
+        ));
         used.bind(limit).push(
             ") u JOIN pat_token t ON t.id = u.token_id WHERE t.revoked_at IS NULL \
              ORDER BY u.last_used_at DESC",
         );
-        let mut created = Sql::new(
+        let mut created = Sql::new(format!(
             "SELECT t.digest FROM (\
-             SELECT id, digest, revoked_at, created_at FROM pat_token \
-             ORDER BY created_at DESC, id DESC LIMIT ",
-        );
+             SELECT id, digest, revoked_at, created_at FROM pat_token{by_creation} \
+             ORDER BY created_at DESC, id DESC LIMIT "
+        ));
         created
             .bind(limit)
             .push(") t WHERE t.revoked_at IS NULL ORDER BY t.created_at DESC, t.id DESC");
