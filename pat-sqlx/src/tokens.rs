@@ -70,13 +70,14 @@ impl<DB: Dialect> SqlxStore<DB> {
 
     async fn try_recent_digests(&self, limit: u32) -> Result<Vec<TokenDigest>, sqlx::Error> {
         let mut digests = Vec::new();
-        // Each in the order of an index that is read backwards.
+        // Each in the order of an index that is read backwards. Which of equal times comes first does not matter, and
+        // MySQL would sort all rows for it.
         let [by_use, by_creation] =
             ["pat_last_used_by_time", "pat_token_by_creation"].map(DB::by_index);
         let mut used = Sql::new(format!(
             "SELECT t.digest FROM (\
              SELECT token_id, last_used_at FROM pat_last_used{by_use} WHERE last_used_at > 0 \
-             ORDER BY last_used_at DESC, created_at, token_id DESC LIMIT "
+             ORDER BY last_used_at DESC LIMIT "
         ));
         used.bind(limit).push(
             ") u JOIN pat_token t ON t.id = u.token_id WHERE t.revoked_at IS NULL \
