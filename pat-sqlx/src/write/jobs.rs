@@ -107,7 +107,8 @@ impl<DB: Dialect> Write<DB> {
     }
 
     /// Returns up to `max_owners` owners of due tokens with this notice. It reads a number of tokens in the order of
-    /// the index, of which those that are notified about leave this part: so many calls read each due token once.
+    /// the index. Those that are notified about for the first time leave this part, so that many calls read each of them
+    /// once; those with a further reminder stay in it, and are read again.
     async fn owners_due(
         &mut self,
         due: &DueNotifications,
