@@ -12,7 +12,7 @@ use std::sync::Arc;
 use pat_core::store::TokenStore;
 use pat_core::{Caller, Owner, Pats, Settings, TokenDigest, TokenId, TokenRequest};
 use pat_servers::rows::{digest, insert};
-use pat_servers::{Database, Kind, await_answer, missing, stop_servers};
+use pat_servers::{InEarnest, Kind, stop_servers};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, QueryBuilder};
 use pat_sqlx::{AnyStore, Dialect};
@@ -125,37 +125,26 @@ async fn on_sqlite() -> Vec<Measured> {
 }
 
 async fn on_server(kind: Kind) -> Vec<Measured> {
-    if let Some(why) = missing(kind) {
-        println!("{} is left out: {why}", kind.need());
+    let Some(server) = InEarnest::create(kind).await else {
         return vec![];
-    }
-    let alone = Database::create_in_earnest(kind);
-    let database = match alone.clone() {
-        Some(database) => database,
-        None => Database::create(kind).await,
     };
-    let version = await_answer(kind, &database.url).expect("a server that answers");
-    let names = ["PostgreSQL", "MariaDB"];
-    let name = names.into_iter().find(|name| version.contains(name));
-    let name = name.unwrap_or("MySQL");
-    let store = open(&database.url).await;
+    let (name, url) = (server.name, &server.database.url);
+    let store = open(url).await;
     let sizes = sizes("PAT_BENCH_SERVER_ROWS");
     let measured = match kind {
         Kind::Postgres => {
-            let pool = PgPool::connect(&database.url).await.expect("a pool");
+            let pool = PgPool::connect(url).await.expect("a pool");
             let settle = "VACUUM ANALYZE pat_token, pat_last_used";
             measure(name, &store, &pool, settle, &sizes).await
         }
         Kind::MariaDb => {
-            let pool = MySqlPool::connect(&database.url).await.expect("a pool");
+            let pool = MySqlPool::connect(url).await.expect("a pool");
             let settle = "ANALYZE TABLE pat_token, pat_last_used";
             measure(name, &store, &pool, settle, &sizes).await
         }
     };
     store.close().await;
-    if alone.is_none() {
-        database.delete().await;
-    }
+    server.delete().await;
     measured
 }
 

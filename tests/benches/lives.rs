@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pat_core::{Caller, Owner, Pats, RotationRequest, Settings, TokenId};
 use pat_servers::rows::{digest, insert};
-use pat_servers::{Database, Kind, await_answer, missing, stop_servers};
+use pat_servers::{InEarnest, Kind, stop_servers};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, QueryBuilder};
 use pat_sqlx::{AnyStore, Dialect};
@@ -94,34 +94,21 @@ async fn on_sqlite() -> Measured {
 }
 
 async fn on_server(kind: Kind) -> Option<Measured> {
-    if let Some(why) = missing(kind) {
-        println!("{} is left out: {why}", kind.need());
-        return None;
-    }
-    let alone = Database::create_in_earnest(kind);
-    let database = match alone.clone() {
-        Some(database) => database,
-        None => Database::create(kind).await,
-    };
-    let version = await_answer(kind, &database.url).expect("a server that answers");
-    let names = ["PostgreSQL", "MariaDB"];
-    let name = names.into_iter().find(|name| version.contains(name));
-    let name = name.unwrap_or("MySQL");
-    let store = open(&database.url).await;
+    let server = InEarnest::create(kind).await?;
+    let (name, url) = (server.name, &server.database.url);
+    let store = open(url).await;
     let measured = match kind {
         Kind::Postgres => {
-            let pool = PgPool::connect(&database.url).await.expect("a pool");
+            let pool = PgPool::connect(url).await.expect("a pool");
             measure(name, &store, &pool).await
         }
         Kind::MariaDb => {
-            let pool = MySqlPool::connect(&database.url).await.expect("a pool");
+            let pool = MySqlPool::connect(url).await.expect("a pool");
             measure(name, &store, &pool).await
         }
     };
     store.close().await;
-    if alone.is_none() {
-        database.delete().await;
-    }
+    server.delete().await;
     Some(measured)
 }
 

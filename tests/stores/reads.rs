@@ -2,7 +2,6 @@
 //! times say little.
 
 mod calls;
-mod rows;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,13 +11,14 @@ use pat_core::search::{Filter, Search, Sort, Start};
 use pat_core::store::{Job, SearchStore as _};
 use pat_core::{Caller, Family, JobRun, Owner, Pats, TokenRequest};
 use pat_harness::database::{trial_on, trial_on_sqlite};
+use pat_servers::filters::all_orders;
 use pat_servers::{Database, Kind};
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode};
 use pat_sqlx::sqlx::{MySql, Pool, Sqlite, query_as, query_scalar};
 use pat_sqlx::{Dialect, SqlxStore, prepare_connection};
 
-use crate::stores::search::{MYSQL_DIGEST, SQLITE_DIGEST, all_orders, fill};
+use crate::stores::search::fill;
 
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = calls::trials();
@@ -45,7 +45,7 @@ async fn a_write_to_a_file_reads_only_the_rows_it_touches() {
         let (pool, steps) = counting_pool();
         let pool = pool.connect_with(options).await.expect("a pool");
         let steps = async || steps.load(Ordering::Relaxed);
-        costs.push(costs_among(&pool, count, SQLITE_DIGEST, steps).await);
+        costs.push(costs_among(&pool, count, steps).await);
     }
     assert_alike(&costs);
 }
@@ -77,7 +77,7 @@ async fn a_write_reads_only_the_rows_it_touches(database: Database) {
     for (count, database) in TOKENS.into_iter().zip([&database, &other]) {
         let pool = PoolOptions::<MySql>::new().max_connections(1);
         let pool = pool.connect(&database.url).await.expect("a pool");
-        let cost = costs_among(&pool, count, MYSQL_DIGEST, async || rows_read(&pool).await);
+        let cost = costs_among(&pool, count, async || rows_read(&pool).await);
         costs.push(cost.await);
     }
     other.delete().await;
@@ -90,13 +90,12 @@ async fn a_write_reads_only_the_rows_it_touches(database: Database) {
 async fn costs_among<DB: Dialect>(
     pool: &Pool<DB>,
     count: usize,
-    digest: &str,
     spent: impl AsyncFn() -> u64,
 ) -> [(&'static str, u64); 3] {
     const TIMES: u64 = 20;
     let store = SqlxStore::new(pool.clone(), pool.clone());
     store.migrate().await.expect("our migrations");
-    fill(pool, count, digest).await;
+    fill(pool, count).await;
     let pats = Pats::builder(Arc::new(store.clone())).build();
     let caller = Caller::cookie_authenticated(Owner::new("somebody else").expect("an owner"));
     let create = async |caller: &Caller| {
@@ -173,7 +172,7 @@ async fn a_page_reads_few_rows(database: Database) {
     let pool = pool.connect(&database.url).await.expect("a pool");
     let store = SqlxStore::new(pool.clone(), pool.clone());
     store.migrate().await.expect("our migrations");
-    fill(&pool, TOKENS, MYSQL_DIGEST).await;
+    fill(&pool, TOKENS).await;
     let reads = async || rows_read(&pool).await;
     let version: String = query_scalar("SELECT VERSION()")
         .fetch_one(&pool)

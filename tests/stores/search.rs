@@ -13,7 +13,8 @@ use pat_harness::database::{AnyDatabase, trials_on_all};
 use pat_harness::timer_now;
 use pat_servers::Kind;
 use pat_servers::environment::number;
-use pat_servers::rows::insert_selected;
+use pat_servers::filters::all_orders;
+use pat_servers::rows::{insert_selected, number_as_digest};
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySql, Pool, Postgres, QueryBuilder, Sqlite};
 use pat_sqlx::{Dialect, SqlxStore};
@@ -32,40 +33,26 @@ async fn paging_is_stable_under_change(database: AnyDatabase) {
             let options: SqliteConnectOptions = url.parse().expect("a URL");
             let options = options.synchronous(SqliteSynchronous::Off);
             let pool = Pool::<Sqlite>::connect_with(options).await.expect("a pool");
-            walk(name, store.expect("a database"), &pool, SQLITE_DIGEST).await;
+            walk(name, store.expect("a database"), &pool).await;
         }
         AnyDatabase::Server(server) if server.kind == Kind::Postgres => {
             let store = pat_sqlx::PostgresStore::connect(&url).await;
             let pool = Pool::<Postgres>::connect(&url).await.expect("a pool");
-            let digest = "convert_to(lpad(CAST(i AS TEXT), 32, '0'), 'UTF8')";
-            walk(name, store.expect("a database"), &pool, digest).await;
+            walk(name, store.expect("a database"), &pool).await;
         }
         AnyDatabase::Server(_) => {
             let store = pat_sqlx::MySqlStore::connect(&url).await;
             let pool = Pool::<MySql>::connect(&url).await.expect("a pool");
-            walk(name, store.expect("a database"), &pool, MYSQL_DIGEST).await;
+            walk(name, store.expect("a database"), &pool).await;
         }
     }
 }
 
-pub(crate) fn all_orders() -> impl Iterator<Item = (SortKey, bool)> {
-    let keys = [
-        SortKey::Name,
-        SortKey::CreatedAt,
-        SortKey::ExpiresAt,
-        SortKey::LastUsedAt,
-        SortKey::Owner,
-    ];
-    keys.into_iter().flat_map(|key| [(key, false), (key, true)])
-}
-
-pub(crate) const SQLITE_DIGEST: &str = "CAST(printf('%032d', i) AS BLOB)";
-pub(crate) const MYSQL_DIGEST: &str = "LPAD(i, 32, '0')";
-
 /// Every fifth token never expires, every seventh is to be pruned, every eleventh was used.
-pub(crate) async fn fill<DB: Dialect>(pool: &Pool<DB>, count: usize, digest: &str) {
+pub(crate) async fn fill<DB: Dialect>(pool: &Pool<DB>, count: usize) {
     let day = 86_400_000_000_i64;
     let now = 1_790_000_000_000_000_i64;
+    let digest = number_as_digest::<DB>();
     insert_selected(pool, 0..count, |numbers, _| {
         let tokens = format!(
             "INSERT INTO pat_token \
@@ -94,9 +81,9 @@ pub(crate) async fn fill<DB: Dialect>(pool: &Pool<DB>, count: usize, digest: &st
         .expect("statistics");
 }
 
-async fn walk<DB: Dialect>(name: &str, store: SqlxStore<DB>, pool: &Pool<DB>, digest: &str) {
+async fn walk<DB: Dialect>(name: &str, store: SqlxStore<DB>, pool: &Pool<DB>) {
     let count = number("PAT_TEST_SEARCH_TOKENS", 3_000);
-    fill(pool, count, digest).await;
+    fill(pool, count).await;
     let searched: &dyn SearchStore = &store;
     time(name, searched, count).await;
 

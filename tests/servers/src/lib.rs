@@ -6,9 +6,12 @@
 )]
 
 mod docker;
+mod earnest;
 pub mod environment;
+pub mod filters;
 pub mod galera;
 mod local;
+pub mod many;
 pub mod programs;
 pub mod rows;
 mod session;
@@ -23,6 +26,7 @@ use std::time::Duration;
 use pat_sqlx::sqlx::Error;
 use tokio::time::timeout;
 
+pub use self::earnest::InEarnest;
 pub use self::local::start_standby;
 use self::programs::Started;
 pub use self::session::Session;
@@ -92,12 +96,6 @@ impl Database {
             name: name.to_owned(),
             ..self.clone()
         }
-    }
-
-    /// The same, on a server that is set up as one in earnest.
-    #[must_use]
-    pub fn create_in_earnest(kind: Kind) -> Option<Self> {
-        Self::create_on_new_server(kind, &[], local::in_earnest(kind), &[])
     }
 
     /// The same, on a server that was started with these arguments too.

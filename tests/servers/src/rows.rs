@@ -89,3 +89,13 @@ pub async fn insert_selected<DB: Dialect>(
 pub fn digest(number: usize) -> TokenDigest {
     TokenDigest::of(&number.to_le_bytes())
 }
+
+/// Returns the expression that makes a digest of the column `i`: its digits, filled up with zeros.
+#[must_use]
+pub fn number_as_digest<DB: Dialect>() -> &'static str {
+    match DB::NAME {
+        "MySQL" => "LPAD(i, 32, '0')",
+        "PostgreSQL" => "convert_to(lpad(CAST(i AS TEXT), 32, '0'), 'UTF8')",
+        _ => "CAST(printf('%032d', i) AS BLOB)",
+    }
+}

@@ -6,30 +6,30 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use libtest_mimic::Trial;
 use pat_core::event::{Event, EventKind};
 use pat_core::notification::NotificationKind;
-use pat_core::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start};
+use pat_core::search::{Search, Sort, SortKey, Start};
 use pat_core::store::{
     AuditStore, Change, DueNotifications, FeedPosition, ImportStore, Job, JobStore, LastUse, Lease,
     LeaseAnswer, LeaseRequest, MarkBounds, MissingOwners, NewImport, NodeReport, Outcome, Prune,
     Purge, Revocation, RevocationScope, Rotation, SearchStore, SeenOwner, StoreError, TokenStore,
     UnusedTokens, Update,
 };
-use pat_core::{Clock as _, Owner, SystemClock, TokenDigest, TokenId, TokenStatus};
+use pat_core::{Clock as _, Owner, SystemClock, TokenDigest, TokenId};
 use pat_harness::database::{AnyDatabase, trials_on_all};
 use pat_harness::fault_store::METHODS;
 use pat_servers::Kind;
 use pat_servers::environment::number;
+use pat_servers::filters::{all_orders, filters};
+use pat_servers::many::{MANY, OWNER_OF_MANY, fill};
 use pat_servers::rows::new_token;
 use pat_sqlx::sqlx::pool::PoolOptions;
 use pat_sqlx::sqlx::{Executor as _, MySql, Pool, Postgres, query_scalar};
 use pat_sqlx::{Dialect, SqlxStore};
 
-use super::rows::{DAY, HOUR, MANY, OWNER_OF_MANY, fill};
 use super::{counting_pool, rows_read};
-use crate::stores::search::all_orders;
 
 /// How many rows a call may read that finds few.
 const FEW: u64 = 1_500;
@@ -415,79 +415,4 @@ where
             self.call("revoke", what, 500, revoked).await;
         }
     }
-}
-
-/// Criteria that few, many and all tokens meet.
-fn filters(now: Timestamp) -> Vec<(&'static str, Filter)> {
-    let at = |from_now: i64| {
-        let micros = now.as_microsecond() + from_now;
-        Some(Timestamp::from_microsecond(micros).expect("a date"))
-    };
-    let within = |from, to| DateRange {
-        from: at(from),
-        to: at(to),
-    };
-    let filter = |set: &dyn Fn(&mut Filter)| {
-        let mut filter = Filter::default();
-        set(&mut filter);
-        filter
-    };
-    let status =
-        |status| Filter::default().with_status(status, now, SignedDuration::from_hours(120));
-    vec![
-        ("none", Filter::default()),
-        (
-            "five owners",
-            filter(&|f| f.owners = (10..15).map(|n| owner(&format!("user {n}"))).collect()),
-        ),
-        (
-            "owner of many revoked ones",
-            filter(&|f| f.owners = vec![owner(OWNER_OF_MANY)]),
-        ),
-        (
-            "created in an hour",
-            filter(&|f| f.created = within(-HOUR, 0)),
-        ),
-        (
-            "created in a year",
-            filter(&|f| f.created = within(-365 * DAY, 0)),
-        ),
-        (
-            "expires in an hour",
-            filter(&|f| f.expires = within(0, HOUR)),
-        ),
-        (
-            "expires in half a year",
-            filter(&|f| f.expires = within(0, 180 * DAY)),
-        ),
-        (
-            "used in an hour",
-            filter(&|f| f.last_used = within(-HOUR, 0)),
-        ),
-        (
-            "used in a month",
-            filter(&|f| f.last_used = within(-30 * DAY, 0)),
-        ),
-        ("never used", filter(&|f| f.is_used = Some(false))),
-        ("used", filter(&|f| f.is_used = Some(true))),
-        (
-            "unused for 80 days",
-            filter(&|f| f.unused_since = at(-80 * DAY)),
-        ),
-        ("never expires", filter(&|f| f.never_expires = Some(true))),
-        (
-            "revoked in a day",
-            filter(&|f| {
-                f.revoked = RevokedTokens::Only;
-                f.revoked_at = within(-DAY, 0);
-            }),
-        ),
-        (
-            "also revoked",
-            filter(&|f| f.revoked = RevokedTokens::Included),
-        ),
-        ("transient", filter(&|f| f.is_transient = Some(true))),
-        ("active", status(TokenStatus::Active)),
-        ("expires soon", status(TokenStatus::ExpiresSoon)),
-    ]
 }

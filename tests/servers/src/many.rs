@@ -4,13 +4,16 @@ use jiff::Timestamp;
 use pat_sqlx::Dialect;
 use pat_sqlx::sqlx::{Pool, QueryBuilder};
 
-use crate::stores::search::{MYSQL_DIGEST, SQLITE_DIGEST};
+use crate::rows::number_as_digest;
 
-pub(super) const HOUR: i64 = 3_600_000_000;
-pub(super) const DAY: i64 = 24 * HOUR;
+/// Microseconds.
+pub const HOUR: i64 = 3_600_000_000;
+/// Microseconds.
+pub const DAY: i64 = 24 * HOUR;
 /// The owner of [`MANY`] tokens, of which all but 20 are revoked.
-pub(super) const OWNER_OF_MANY: &str = "many";
-pub(super) const MANY: usize = 5_000;
+pub const OWNER_OF_MANY: &str = "many";
+/// How many tokens [`OWNER_OF_MANY`] has.
+pub const MANY: usize = 5_000;
 
 /// Fills empty tables.
 ///
@@ -18,7 +21,7 @@ pub(super) const MANY: usize = 5_000;
 /// expired within the last month, the others expire within a year. Three in seven were never used, the others
 /// within three months. One in a hundred has a parent, and one in twelve was rotated. An owner has 20 tokens
 /// except [`OWNER_OF_MANY`], who has the last ones.
-pub(super) async fn fill<DB: Dialect>(pool: &Pool<DB>, tokens: usize, now: Timestamp) {
+pub async fn fill<DB: Dialect>(pool: &Pool<DB>, tokens: usize, now: Timestamp) {
     let mut write = pool.begin().await.expect("a transaction");
     for sql in statements::<DB>(tokens, now.as_microsecond()) {
         let query = QueryBuilder::new(sql.clone());
@@ -42,11 +45,7 @@ pub(super) async fn fill<DB: Dialect>(pool: &Pool<DB>, tokens: usize, now: Times
 }
 
 fn statements<DB: Dialect>(tokens: usize, now: i64) -> Vec<String> {
-    let digest = match DB::NAME {
-        "MySQL" => MYSQL_DIGEST,
-        "PostgreSQL" => "convert_to(lpad(CAST(i AS TEXT), 32, '0'), 'UTF8')",
-        _ => SQLITE_DIGEST,
-    };
+    let digest = number_as_digest::<DB>();
     let numbers = numbers::<DB>(tokens);
     let (owners, one_of_many) = (tokens / 20, tokens - MANY);
     // Factors without a common divisor spread the times as if they were random.
