@@ -12,10 +12,10 @@ use pat_core::event::{Event, EventKind};
 use pat_core::notification::NotificationKind;
 use pat_core::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start};
 use pat_core::store::{
-    AuditStore, Change, DueNotifications, FeedPosition, ImportStore, Job, JobStore, LastUse, Lease,
-    LeaseAnswer, LeaseRequest, MarkBounds, MissingOwners, NewImport, NodeReport, Outcome, Prune,
-    Purge, Revocation, RevocationScope, Rotation, SearchStore, SeenOwner, StoreError, TokenStore,
-    UnusedTokens, Update,
+    AuditStore, Change, DueNotifications, ExpiryPosition, FeedPosition, ImportStore, Job, JobStore,
+    LastUse, Lease, LeaseAnswer, LeaseRequest, MarkBounds, MissingOwners, NewImport, NodeReport,
+    Outcome, Prune, Purge, Revocation, RevocationScope, Rotation, SearchStore, SeenOwner,
+    StoreError, TokenStore, UnusedTokens, Update,
 };
 use pat_core::{Clock as _, Owner, SystemClock, TokenDigest, TokenId, TokenStatus};
 use pat_harness::database::{AnyDatabase, trials_on_all};
@@ -263,8 +263,10 @@ where
                 (20, true),
                 "{what}"
             );
-            let beside = store.owners_due(&due, page.next, 20);
-            self.call("owners_due", "the next", FEW, beside).await;
+            // Past those that expire earlier.
+            let deep = ExpiryPosition::new(now + SignedDuration::from_hours(20 * 24), id(9_000_000_000_000_000));
+            let deep = store.owners_due(&due, Some(deep), 20);
+            self.call("owners_due", "later", FEW, deep).await;
             // All tokens of each owner, with what is written about the due ones.
             let queued = store.queue_due_notifications(&lease, &due, &page.owners);
             let queued = self.call("queue_due_notifications", &what, 4 * FEW, queued);
