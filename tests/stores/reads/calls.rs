@@ -264,7 +264,10 @@ where
                 "{what}"
             );
             // Past those that expire earlier.
-            let deep = ExpiryPosition::new(now + SignedDuration::from_hours(20 * 24), id(9_000_000_000_000_000));
+            let deep = ExpiryPosition::new(
+                now + SignedDuration::from_hours(20 * 24),
+                id(9_000_000_000_000_000),
+            );
             let deep = store.owners_due(&due, Some(deep), 20);
             self.call("owners_due", "later", FEW, deep).await;
             // All tokens of each owner, with what is written about the due ones.
