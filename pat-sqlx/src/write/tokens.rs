@@ -138,7 +138,7 @@ impl<DB: Dialect> Write<DB> {
     /// Counts the tokens of an owner, up to `most`, and reads the time: call it after the owner's lock,
     /// which the transaction may have waited for. Of revoked tokens it reads only the index.
     pub(crate) async fn count_tokens(&mut self, owner: &Owner, most: u32) -> Result<Count, Error> {
-        let clock = self.clock.expression::<DB>();
+        let clock = self.time.source.expression::<DB>();
         let mut sql = Sql::new(format!(
             "SELECT MAX({clock}) AS clock, c.mark, c.version, c.readable_from, \
              (SELECT COUNT(*) FROM (SELECT owner FROM pat_token WHERE owner = "
@@ -148,10 +148,10 @@ impl<DB: Dialect> Write<DB> {
             ") a) AS n, COUNT(DISTINCT CASE WHEN o.ends_at IS NULL OR (o.ends_at > c.mark AND o.ends_at > ",
         );
         // The later of clock and mark counts.
-        if self.clock == ClockSource::Database && DB::HAS_SERVER {
+        if self.time.source == ClockSource::Database && DB::HAS_SERVER {
             sql.push(clock);
         } else {
-            sql.bind(self.caller_now);
+            sql.bind(self.time.caller_now);
         }
         let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
         sql.push(format_args!(
@@ -164,7 +164,7 @@ impl<DB: Dialect> Write<DB> {
         sql.push(") o ON 1 = 1 WHERE c.id = 1 GROUP BY c.mark, c.version, c.readable_from");
         let row = self.fetch_one(sql).await?;
         row::check_versions(&row)?;
-        self.time = row.store_time()?;
+        self.time.read = row.store_time()?;
         Ok(Count {
             all: row.count("n")?,
             counted: row.count("counted")?,
@@ -174,7 +174,7 @@ impl<DB: Dialect> Write<DB> {
     /// Counts the rows of an owner, up to `most`, and reads the time, like [`Write::count_tokens`]; reads only the
     /// index.
     pub(crate) async fn count_rows(&mut self, owner: &Owner, most: u32) -> Result<u64, Error> {
-        let clock = self.clock.expression::<DB>();
+        let clock = self.time.source.expression::<DB>();
         let mut sql = Sql::new(format!(
             "SELECT {clock} AS clock, c.mark, c.version, c.readable_from, \
              (SELECT COUNT(*) FROM (SELECT owner FROM pat_token WHERE owner = "
@@ -183,7 +183,7 @@ impl<DB: Dialect> Write<DB> {
         sql.push(") o) AS n FROM pat_clock c WHERE c.id = 1");
         let row = self.fetch_one(sql).await?;
         row::check_versions(&row)?;
-        self.time = row.store_time()?;
+        self.time.read = row.store_time()?;
         row.count("n")
     }
 
@@ -346,7 +346,7 @@ impl<DB: Dialect> Write<DB> {
 
     /// Begins a statement for [`Write::fetch_locked`].
     fn lock_sql(&self, condition: &str) -> Sql<DB> {
-        let clock = self.clock.expression::<DB>();
+        let clock = self.time.source.expression::<DB>();
         Sql::new(format!(
             "SELECT t.id, t.owner, t.name, t.revoked_at, t.expiry_notice, t.line_id, t.line_seq, \
              {clock} AS clock, \
@@ -365,7 +365,7 @@ impl<DB: Dialect> Write<DB> {
         for row in self.fetch(sql).await? {
             let token = row::revoked_token(&row)?;
             row::check_versions(&row)?;
-            self.time = row.store_time()?;
+            self.time.read = row.store_time()?;
             locked.push(Locked {
                 token,
                 is_revoked: row.optional_int("revoked_at")?.is_some(),
