@@ -36,9 +36,9 @@ pub(crate) async fn measure<DB: Dialect>(
     now: Timestamp,
 ) -> String {
     let mut table = format!(
-        "A page ÷ the same page of all tokens in the same order (wanted: ≤ {PAGES}), or with a part of a name ÷ \
-         one scan of all names (≤ {SCANS}), in the order that is the worst; a count ÷ the count of all tokens \
-         (≤ {COUNTS}).\n\n\
+        "A page ÷ the same page of all tokens in the same order (wanted: ≤ {PAGES}), in the order that is the \
+         worst; a count ÷ the count of all tokens (≤ {COUNTS}). With a part of a name, both ÷ one scan of all \
+         names (≤ {SCANS} and ≤ {COUNTS}).\n\n\
          | filter | first page | a deep one | pages that miss | count | count up to {MOST} |\n\
          |---|---:|---:|---:|---:|---:|\n"
     );
@@ -57,13 +57,14 @@ pub(crate) async fn measure<DB: Dialect>(
             scan,
         };
         let [first, deep, missed] = pages.compare(name).await;
-        let counting = |filter| seconds(async move || store.count(filter).await.expect("a count"));
-        let (of_all, _) = counting(&all).await;
-        let (exact, _) = counting(&filter).await;
+        let (of_all, _) = seconds(async || store.count(&all).await.expect("a count")).await;
+        let (exact, found) = seconds(async || store.count(&filter).await.expect("a count")).await;
         let up_to = async || store.count_up_to(&filter, MOST).await.expect("a count");
         let (up_to, _) = seconds(up_to).await;
+        println!("{name}: {found} found, counted in {exact:.4} s, up to {MOST} in {up_to:.4} s");
+        let simpler = scan.unwrap_or(of_all);
         let [exact, up_to] =
-            [exact, up_to].map(|took| judged(Wanted::AtMost(COUNTS), took / of_all));
+            [exact, up_to].map(|took| judged(Wanted::AtMost(COUNTS), took / simpler));
         let row = format!("| {name} | {first} | {deep} | {missed} | {exact} | {up_to} |");
         println!("{row}");
         writeln!(table, "{row}").expect("a string takes it");
@@ -155,9 +156,9 @@ impl Pages<'_> {
                 }
             }
         }
-        let [first, deep] = worst.map(|(ratio, order)| {
-            let ratio = judged(Wanted::AtMost(bound), ratio);
-            format!("{ratio} ({order})")
+        let [first, deep] = worst.map(|(ratio, order)| match &*order {
+            "" => "–".to_owned(),
+            _ => format!("{} ({order})", judged(Wanted::AtMost(bound), ratio)),
         });
         [first, deep, format!("{beyond} of {count}")]
     }
