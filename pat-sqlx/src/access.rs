@@ -5,7 +5,8 @@
 //! that reads by a criterion reads all matches of the criterion, and sorts them. The number of these
 //! matches decides, which a bounded count over the index tells.
 
-use pat_core::search::{Filter, NEVER, RevokedTokens, SortKey};
+use pat_core::search::{Filter, NEVER, RevokedTokens, SortKey, fold};
+use pat_core::text::escape_like;
 use sqlx::Error;
 
 use crate::checkout::fetch;
@@ -21,7 +22,7 @@ const BY_REVOCATION: &str = "pat_token_by_revocation";
 /// The greatest number of index entries that each page of a search reads and sorts.
 const NARROW: u32 = 5_000;
 
-/// A criterion of a filter whose matches are a range of an index.
+/// A criterion of a filter that an index decides: by a range of it, but for a part of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Criterion {
     Owners,
@@ -30,10 +31,13 @@ pub(crate) enum Criterion {
     Expires,
     LastUsed,
     Transient,
+    /// A part of the name, which a scan of the index of names finds.
+    Name,
 }
 
 impl Criterion {
-    const ALL: [Self; 6] = [
+    /// Those whose matches are counted without a scan.
+    const RANGES: [Self; 6] = [
         Self::Owners,
         Self::Revoked,
         Self::Created,
@@ -51,6 +55,7 @@ impl Criterion {
             Self::Expires => !filter.expires.is_open() || filter.never_expires == Some(true),
             Self::LastUsed => needs_last_use(filter),
             Self::Transient => filter.is_transient == Some(true),
+            Self::Name => !filter.name.is_empty(),
         }
     }
 
@@ -61,7 +66,7 @@ impl Criterion {
             SortKey::ExpiresAt => self == Self::Expires,
             SortKey::LastUsedAt => self == Self::LastUsed,
             SortKey::Owner => self == Self::Owners,
-            SortKey::Name => false,
+            SortKey::Name => self == Self::Name,
         }
     }
 
@@ -75,6 +80,7 @@ impl Criterion {
             Self::Expires => "pat_token_by_end",
             Self::LastUsed => "pat_last_used_by_time",
             Self::Transient => "pat_token_by_expiry",
+            Self::Name => "pat_token_by_name",
         }
     }
 
@@ -109,6 +115,7 @@ impl Criterion {
             Self::Transient => {
                 sql.push(format_args!("t.expiry_notice = {TRANSIENT}"));
             }
+            Self::Name => push_name(sql, Access::By(self), filter),
         }
     }
 
@@ -116,10 +123,33 @@ impl Criterion {
     fn table<DB: Dialect>(self, filter: &Filter) -> String {
         let table = match self {
             Self::LastUsed => "pat_last_used u",
+            Self::Name => "pat_token n",
             _ => "pat_token t",
         };
         format!("{table}{}", DB::by_index(self.index::<DB>(filter)))
     }
+
+    /// Returns the table `t` of tokens, read by the index of the criterion.
+    fn tokens<DB: Dialect>(self, filter: &Filter) -> String {
+        let table = self.table::<DB>(filter);
+        match self {
+            // The index alone is scanned, and only the tokens that it finds are read.
+            Self::Name => format!("{table} {} pat_token t ON t.id = n.id", DB::JOIN_IN_ORDER),
+            _ => table,
+        }
+    }
+}
+
+/// Appends the condition that a token has a part of the name.
+pub(crate) fn push_name<DB: Dialect>(sql: &mut Sql<DB>, access: Access, filter: &Filter) {
+    let table = match access {
+        Access::By(Criterion::Name) => "n",
+        _ => "t",
+    };
+    let pattern = format!("%{}%", escape_like(&fold(&filter.name)));
+    sql.push(format_args!("{table}.name_folded LIKE "))
+        .bind(pattern.as_str());
+    sql.push(" ESCAPE '!'");
 }
 
 /// Appends the condition that a token never expires, by the column that an index has.
@@ -176,7 +206,7 @@ impl Access {
                 let index = DB::by_index(order_index);
                 return uses_first(&format!("pat_last_used u{index}"));
             }
-            Self::By(criterion) => criterion.table::<DB>(filter),
+            Self::By(criterion) => criterion.tokens::<DB>(filter),
             Self::InOrder(_) => format!("pat_token t{}", DB::by_index(order_index)),
             Self::All => format!("pat_token t{}", DB::BY_NO_INDEX),
         };
@@ -193,7 +223,7 @@ impl Access {
             return self.tables::<DB>(filter, None);
         }
         match self {
-            Self::By(criterion) => criterion.table::<DB>(filter),
+            Self::By(criterion) => criterion.tokens::<DB>(filter),
             // Only whether tokens are revoked matters, which an index tells.
             _ if !filter.is_effective() => "pat_token t".into(),
             _ => format!("pat_token t{}", DB::BY_NO_INDEX),
@@ -204,22 +234,40 @@ impl Access {
 impl<DB: Dialect> SqlxStore<DB> {
     /// Chooses the access path for a filter and the order of a search, if it is one.
     ///
-    /// The criterion of the order's own index is not considered: that index is read within the range.
+    /// The criterion of the order's own index is not considered: that index is read within the range. A part of the
+    /// name is considered only if no other criterion has few matches, since it takes a scan of all names to count
+    /// them.
     pub(crate) async fn access(
         &self,
         filter: &Filter,
         order: Option<SortKey>,
     ) -> Result<Access, Error> {
-        let given = Criterion::ALL.into_iter().filter(|criterion| {
+        let is_considered = |criterion: &Criterion| {
             criterion.is_given(filter) && !order.is_some_and(|key| criterion.is_of_order(key))
-        });
-        let given: Vec<_> = given.collect();
+        };
+        let ranges: Vec<_> = Criterion::RANGES
+            .into_iter()
+            .filter(is_considered)
+            .collect();
+        let mut narrowest = self.narrowest(filter, &ranges).await?;
+        if narrowest.is_none() && is_considered(&Criterion::Name) {
+            narrowest = self.narrowest(filter, &[Criterion::Name]).await?;
+        }
         let otherwise = order.map_or(Access::All, Access::InOrder);
-        if given.is_empty() {
-            return Ok(otherwise);
+        Ok(narrowest.map_or(otherwise, Access::By))
+    }
+
+    /// Returns the one of these criteria that the fewest tokens meet, if they are few.
+    async fn narrowest(
+        &self,
+        filter: &Filter,
+        criteria: &[Criterion],
+    ) -> Result<Option<Criterion>, Error> {
+        if criteria.is_empty() {
+            return Ok(None);
         }
         let mut sql = Sql::<DB>::new("SELECT ");
-        for (number, criterion) in given.iter().enumerate() {
+        for (number, criterion) in criteria.iter().enumerate() {
             let separator = if number == 0 { "" } else { ", " };
             let table = criterion.table::<DB>(filter);
             sql.push(format_args!(
@@ -232,12 +280,12 @@ impl<DB: Dialect> SqlxStore<DB> {
         let rows = fetch(&self.pool, sql).await?;
         let row = rows.first().ok_or(Error::RowNotFound)?;
         let mut narrowest = None;
-        for (number, criterion) in given.into_iter().enumerate() {
+        for (number, criterion) in criteria.iter().enumerate() {
             let count = row.count(&format!("n{number}"))?;
             if count <= NARROW.into() && narrowest.is_none_or(|(least, _)| count < least) {
-                narrowest = Some((count, criterion));
+                narrowest = Some((count, *criterion));
             }
         }
-        Ok(narrowest.map_or(otherwise, |(_, criterion)| Access::By(criterion)))
+        Ok(narrowest.map(|(_, criterion)| criterion))
     }
 }

@@ -5,9 +5,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use pat_core::search::{
-    Filter, Position, RevokedTokens, Search, Sort, SortKey, SortValue, Start, fold,
-};
+use pat_core::search::{Filter, Position, RevokedTokens, Search, Sort, SortKey, SortValue, Start};
 use pat_core::store::SearchStore;
 use pat_core::store::StoreError;
 use pat_core::text::escape_like;
@@ -15,7 +13,7 @@ use pat_core::{Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 
-use crate::access::{Access, BY_OWNER, joins_last_use, push_never_expires};
+use crate::access::{Access, BY_OWNER, joins_last_use, push_name, push_never_expires};
 use crate::checkout::fetch;
 use crate::conditions::{push_and, push_last_used, push_range};
 use crate::dialect::{Dialect, Value};
@@ -212,16 +210,15 @@ fn bound(value: &SortValue) -> Value {
 }
 
 /// Appends the condition of a filter; further conditions may follow.
-fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
+fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, access: Access, filter: &Filter) {
     sql.push(match filter.revoked {
         RevokedTokens::Excluded => "t.revoked_at IS NULL",
         RevokedTokens::Included => "1 = 1",
         RevokedTokens::Only => "t.revoked_at IS NOT NULL",
     });
     if !filter.name.is_empty() {
-        let pattern = format!("%{}%", escape_like(&fold(&filter.name)));
-        sql.push(" AND t.name_folded LIKE ").bind(pattern.as_str());
-        sql.push(" ESCAPE '!'");
+        sql.push(" AND ");
+        push_name(sql, access, filter);
     }
     if !filter.owners.is_empty() {
         sql.push(" AND t.owner IN ").bind_in(&filter.owners);
@@ -322,7 +319,7 @@ fn page_sql<DB: Dialect>(
         row::token_columns_without_join()
     };
     let mut sql = Sql::new(format!("SELECT {columns} FROM {tables} WHERE "));
-    push_filter(&mut sql, &search.filter);
+    push_filter(&mut sql, access, &search.filter);
     range.push_condition(&mut sql, Walk::new(search));
     // Bound, so that pages of all sizes have one text.
     sql.push(format_args!(" ORDER BY {order} LIMIT "));
@@ -439,26 +436,26 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_count(&self, filter: &Filter) -> Result<u64, Error> {
-        let tables = self.counted_tables(filter).await?;
+        let (access, tables) = self.counted(filter).await?;
         let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables} WHERE "));
-        push_filter(&mut sql, filter);
+        push_filter(&mut sql, access, filter);
         let rows = fetch(&self.pool, sql).await?;
         rows.first().ok_or(Error::RowNotFound)?.count("n")
     }
 
-    /// Returns the tables of a count, whose order does not matter.
-    async fn counted_tables(&self, filter: &Filter) -> Result<String, Error> {
+    /// Returns how a count reads tokens, whose order does not matter, and its tables.
+    async fn counted(&self, filter: &Filter) -> Result<(Access, String), Error> {
         let access = self.access(filter, None).await?;
-        Ok(access.counted_tables::<DB>(filter))
+        Ok((access, access.counted_tables::<DB>(filter)))
     }
 
     /// Counts by an index of few matches, or else until it has found enough.
     async fn try_count_up_to(&self, filter: &Filter, most: u64) -> Result<u64, Error> {
-        let tables = self.counted_tables(filter).await?;
+        let (access, tables) = self.counted(filter).await?;
         let mut sql = Sql::<DB>::new(format!(
             "SELECT COUNT(*) AS n FROM (SELECT t.id FROM {tables} WHERE "
         ));
-        push_filter(&mut sql, filter);
+        push_filter(&mut sql, access, filter);
         sql.push(" LIMIT ");
         sql.bind(i64::try_from(most).unwrap_or(i64::MAX))
             .push(") c");
@@ -475,7 +472,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         for (number, filter) in filters.iter().enumerate() {
             let separator = if number == 0 { "" } else { ", " };
             sql.push(separator).push("COUNT(CASE WHEN ");
-            push_filter(&mut sql, filter);
+            push_filter(&mut sql, Access::All, filter);
             sql.push(format_args!(" THEN 1 END) AS n{number}"));
         }
         sql.push(format_args!(" FROM {TOKENS}"));
@@ -487,9 +484,9 @@ impl<DB: Dialect> SqlxStore<DB> {
     }
 
     async fn try_ids(&self, filter: &Filter) -> Result<Vec<TokenId>, Error> {
-        let tables = self.counted_tables(filter).await?;
+        let (access, tables) = self.counted(filter).await?;
         let mut sql = Sql::<DB>::new(format!("SELECT t.id FROM {tables} WHERE "));
-        push_filter(&mut sql, filter);
+        push_filter(&mut sql, access, filter);
         sql.push(" ORDER BY t.id");
         let rows = fetch(&self.pool, sql).await?;
         rows.iter().map(|row| row.token_id("id")).collect()

@@ -94,7 +94,7 @@ async fn store(folder: &tempfile::TempDir) -> SqlxStore<Sqlite> {
 
 #[tokio::test]
 async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() {
-    use crate::access::Criterion::{Created, Expires, LastUsed, Owners, Revoked, Transient};
+    use crate::access::Criterion::{Created, Expires, LastUsed, Name, Owners, Revoked, Transient};
 
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder).await;
@@ -128,7 +128,24 @@ async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() 
         (filter(&|f| f.revoked = RevokedTokens::Included), None),
         (filter(&|f| f.is_transient = Some(true)), Some(Transient)),
         (filter(&|f| f.is_transient = Some(false)), None),
+        // 5,439 tokens have the one part, 318 the other.
         (filter(&|f| f.name = "1".into()), None),
+        (filter(&|f| f.name = "99".into()), Some(Name)),
+        (
+            filter(&|f| {
+                f.name = "99".into();
+                f.is_used = Some(false);
+                f.revoked = RevokedTokens::Only;
+            }),
+            Some(Revoked),
+        ),
+        (
+            filter(&|f| {
+                f.name = "99".into();
+                f.is_used = Some(false);
+            }),
+            Some(Name),
+        ),
         // The one with fewer matches.
         (
             filter(&|f| {
@@ -155,6 +172,7 @@ async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() 
                         | (Created, SortKey::CreatedAt)
                         | (Expires, SortKey::ExpiresAt)
                         | (LastUsed, SortKey::LastUsedAt)
+                        | (Name, SortKey::Name)
                 )
             });
             if is_own {

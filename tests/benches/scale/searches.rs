@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use pat_core::search::{Filter, Search, Sort, Start};
 use pat_core::store::{SearchStore, TokenStore};
-use pat_core::{Owner, Token, TokenStatus};
+use pat_core::{Owner, Token};
 use pat_servers::filters::{all_orders, filters};
 use pat_servers::many::OWNER_OF_MANY;
 use pat_sqlx::Dialect;
@@ -44,7 +44,7 @@ pub(crate) async fn measure<DB: Dialect>(
     );
     let all = Filter::default();
     let middle_of_all = middle(store, &all).await.expect("a token");
-    for (name, filter) in filters(now).into_iter().chain(by_name(now)) {
+    for (name, filter) in filters(now) {
         let scan = match &*filter.name {
             "" => None,
             part => Some(scan_names(pool, part).await),
@@ -70,22 +70,6 @@ pub(crate) async fn measure<DB: Dialect>(
         writeln!(table, "{row}").expect("a string takes it");
     }
     table
-}
-
-/// Filters with a part of a name that few tokens have, alone and with a status, and with one that many have.
-fn by_name(now: Timestamp) -> [(&'static str, Filter); 3] {
-    let named = |part: &str| {
-        let mut filter = Filter::default();
-        part.clone_into(&mut filter.name);
-        filter
-    };
-    let warning = SignedDuration::from_hours(120);
-    let active = named("99999").with_status(TokenStatus::Active, now, warning);
-    [
-        ("a rare part of a name", named("99999")),
-        ("a rare part of a name, active", active),
-        ("a common part of a name", named("token 1")),
-    ]
 }
 
 /// Returns a token in the middle of those that match, in the order of their IDs, and so far from the first page in

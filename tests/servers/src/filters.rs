@@ -89,6 +89,20 @@ pub fn filters(now: Timestamp) -> Vec<(&'static str, Filter)> {
             filter(&|f| f.revoked = RevokedTokens::Included),
         ),
         ("transient", filter(&|f| f.is_transient = Some(true))),
+        // The names end with numbers, so that few tokens have the one part, and many the other.
+        (
+            "a rare part of a name",
+            filter(&|f| "99999".clone_into(&mut f.name)),
+        ),
+        ("a rare part of a name, active", {
+            let mut filter = status(TokenStatus::Active);
+            "99999".clone_into(&mut filter.name);
+            filter
+        }),
+        (
+            "a common part of a name",
+            filter(&|f| "token 1".clone_into(&mut f.name)),
+        ),
         ("active", status(TokenStatus::Active)),
         ("expires soon", status(TokenStatus::ExpiresSoon)),
     ]

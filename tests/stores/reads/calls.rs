@@ -191,12 +191,18 @@ where
     async fn searches(&mut self) {
         let store = self.store;
         for (name, filter) in filters(self.now) {
+            // A part of a name is looked for in all names: to count those that have it, and to read them.
+            let scans = if filter.name.is_empty() {
+                0
+            } else {
+                3 * self.tokens
+            };
             for (key, is_descending) in all_orders() {
                 let sort = Sort { key, is_descending };
                 // PostgreSQL may read all last uses once, to sort by them.
                 let most = match key {
-                    SortKey::LastUsedAt => PROBED + self.tokens,
-                    _ => PROBED,
+                    SortKey::LastUsedAt => PROBED + self.tokens + scans,
+                    _ => PROBED + scans,
                 };
                 let mut search = Search::new(filter.clone(), sort, Start::Offset(0), 51);
                 let what = format!("{name} by {key:?}, {is_descending}");
@@ -214,7 +220,8 @@ where
                 }
             }
             let counted = store.count_up_to(&filter, 1_000);
-            self.call("count_up_to", name, PROBED, counted).await;
+            self.call("count_up_to", name, PROBED + scans, counted)
+                .await;
             // Each token and its last use, after the probes.
             let all = PROBED + 4 * self.tokens;
             let count = self.call("count", name, all, store.count(&filter)).await;
