@@ -206,6 +206,10 @@ impl Access {
                 let index = DB::by_index(order_index);
                 return uses_first(&format!("pat_last_used u{index}"));
             }
+            // Those that match are looked up, instead of the last use of each token.
+            Self::All if needs_last_use(filter) => {
+                return uses_first(&Criterion::LastUsed.table::<DB>(filter));
+            }
             Self::By(criterion) => criterion.tokens::<DB>(filter),
             Self::InOrder(_) => format!("pat_token t{}", DB::by_index(order_index)),
             Self::All => format!("pat_token t{}", DB::BY_NO_INDEX),

@@ -199,3 +199,16 @@ async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() 
         assert_eq!(some.expect("a count"), all.min(100), "{filter:?}");
     }
 }
+
+#[test]
+fn a_count_by_last_use_looks_up_the_tokens_that_match() {
+    let mut filter = Filter::default();
+    filter.is_used = Some(true);
+    let tables = Access::All.counted_tables::<Sqlite>(&filter);
+    assert!(tables.starts_with("pat_last_used u INDEXED BY"), "{tables}");
+    let tables = Access::All.counted_tables::<MySql>(&filter);
+    assert!(
+        tables.starts_with("pat_last_used u FORCE INDEX"),
+        "{tables}"
+    );
+}

@@ -87,7 +87,7 @@ async fn seconds_to_warn(store: &dyn JobStore, lease: &Lease, now: Timestamp, da
 }
 
 async fn lease(store: &dyn JobStore, now: Timestamp) -> Lease {
-    let due = move |_| Some(now);
+    let due = |now| Some(now);
     let hours = Duration::from_hours(24);
     let bounds = MarkBounds::new(now, now, now);
     let request = LeaseRequest::new(Job::ExpiryCheck, now, hours, &due, bounds);
