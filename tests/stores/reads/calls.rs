@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use libtest_mimic::Trial;
 use pat_core::event::{Event, EventKind};
 use pat_core::notification::NotificationKind;
