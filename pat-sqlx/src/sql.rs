@@ -13,6 +13,10 @@ use crate::sql_dialect::Chain;
 /// How many rows one statement writes at most, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
 
+/// How many values of a column that is `NULL` in most rows a statement looks up. Of more than 200, MySQL does not count
+/// the matches of each value (`eq_range_index_dive_limit`).
+pub(crate) const SPARSE_CHUNK: usize = 128;
+
 /// How many rows of many a statement inserts.
 ///
 /// SQLite takes longer to parse a statement with many rows than to run it, so there it is a short one that stays

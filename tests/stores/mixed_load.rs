@@ -133,7 +133,7 @@ async fn no_call_fails_under_mixed_load() {
          revocations: {revocations}; longest creation / p50 {:.0}",
         beside.part(100).as_secs_f64() / alone.part(50).as_secs_f64(),
     );
-    let failed = [&calls, &polls, &revocations].map(|calls| calls.failed());
+    let failed = [&calls, &polls, &revocations].map(Calls::failed);
     assert_eq!(failed, [0; 3], "calls, polls and revocations");
     assert!(
         calls.0.len() > USERS * 10 && polls.0.len() > 10,

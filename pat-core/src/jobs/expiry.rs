@@ -4,7 +4,7 @@ use crate::notification::NotificationKind;
 use crate::store::DueNotifications;
 
 /// The most owners for whom one transaction queues notifications.
-pub(super) const BATCH_OWNERS: u32 = 100;
+const BATCH_OWNERS: u32 = 100;
 
 /// Queues the due notifications of expiry, and about replaced tokens that are still in use shortly before their end.
 ///
@@ -57,6 +57,7 @@ async fn queue(run: &mut LeasedRun<'_>, kind: NotificationKind) -> Result<(), In
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -107,6 +108,29 @@ mod tests {
             fixture.clock.advance(advance);
             assert_eq!(announced().await, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn a_run_announces_the_tokens_of_all_owners() {
+        let notifier: Arc<dyn Notifier> = Arc::new(RecordingNotifier::default());
+        let fixture = Fixture::new(&[notifier]);
+        let mut owners = BTreeSet::new();
+        for number in 0..=2 * BATCH_OWNERS {
+            let owner = fixture.directory.add(&format!("user {number}"));
+            fixture.token(&owner, 8).await;
+            owners.insert(owner);
+        }
+        fixture.take().await;
+        fixture.clock.advance(Duration::from_secs(24 * 60 * 60));
+        assert!(run(&mut fixture.run(Job::ExpiryCheck).await).await.is_ok());
+        let announced = fixture.take().await.into_iter();
+        let announced: BTreeSet<_> = announced.map(|queued| queued.owner).collect();
+        assert!(
+            announced == owners,
+            "{} of {}",
+            announced.len(),
+            owners.len()
+        );
     }
 
     #[tokio::test]

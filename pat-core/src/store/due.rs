@@ -7,8 +7,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::notification::NotificationKind;
 use crate::token::{Owner, Token, TokenId};
 
-/// The criteria by which [`JobStore::owners_due`](super::JobStore::owners_due) and [`JobStore::queue_due_notifications`](super::JobStore::queue_due_notifications) find the tokens whose
-/// owners are notified.
+/// The criteria by which [`JobStore::owners_due`](super::JobStore::owners_due) and
+/// [`JobStore::queue_due_notifications`](super::JobStore::queue_due_notifications) find the tokens whose owners are
+/// notified.
 ///
 /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked and has not expired, and
 /// [`DueNotifications::reminder`] returns a reminder for which no notification was queued before: neither this

@@ -140,8 +140,9 @@ pub trait JobStore: Debug + Send + Sync {
     ///
     /// In the same transaction, the store does the following:
     ///
-    /// - If [`Prune::notify`] is `true`, it queues one [`Pruned`](crate::notification::NotificationKind::Pruned) for each owner of
-    ///   at least one deleted token that was neither revoked nor transient, about those tokens alone.
+    /// - If [`Prune::notify`] is `true`, it queues one
+    ///   [`Pruned`](crate::notification::NotificationKind::Pruned) for each owner of at least one deleted token that was
+    ///   neither revoked nor transient, about those tokens alone.
     /// - It makes each child of a deleted token a child of another token, so that a revocation with descendants
     ///   ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)) that would
     ///   have revoked the child still does: of the remaining token of the deleted one's line with the smallest
@@ -154,9 +155,9 @@ pub trait JobStore: Debug + Send + Sync {
     /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;
 
-    /// Queues warnings ([`UnusedWarning`](crate::notification::NotificationKind::UnusedWarning)) about unused tokens of the owners `owners`: one
-    /// notification for each owner of due tokens, about all of them. Returns how many notifications it queued. The
-    /// default implementation queues none.
+    /// Queues warnings ([`UnusedWarning`](crate::notification::NotificationKind::UnusedWarning)) about unused tokens of
+    /// the owners `owners`: one notification for each owner of due tokens, about all of them. Returns how many
+    /// notifications it queued. The default implementation queues none.
     ///
     /// A token is due if it has been unused for [`UnusedTokens::warn_after`], does not expire within
     /// [`UNUSED_NOTICE`](super::UNUSED_NOTICE), and has no warning that counts. A warning counts if it was queued

@@ -127,12 +127,23 @@ impl<DB: Dialect> Write<DB> {
         let transient = format!("expiry_notice = {TRANSIENT} AND expires_at <= ");
         let mut ids = Vec::new();
         // One query for each index. There, a token that never expires has the last possible time.
-        for (condition, order, cutoff) in [
-            ("expires_key <= ", "expires_key", cutoff),
-            ("revoked_at <= ", "revoked_at", cutoff),
-            (transient.as_str(), "expires_at", transient_cutoff),
+        for (index, condition, order, cutoff) in [
+            ("pat_token_by_end", "expires_key <= ", "expires_key", cutoff),
+            (
+                "pat_token_by_revocation",
+                "revoked_at <= ",
+                "revoked_at",
+                cutoff,
+            ),
+            (
+                "pat_token_by_expiry",
+                transient.as_str(),
+                "expires_at",
+                transient_cutoff,
+            ),
         ] {
-            let mut sql = Sql::new(format!("SELECT id FROM pat_token WHERE {condition}"));
+            let index = DB::by_index(index);
+            let mut sql = Sql::new(format!("SELECT id FROM pat_token{index} WHERE {condition}"));
             sql.bind(cutoff);
             // In a form that no index has. In order, so that PostgreSQL stops at the limit and does not collect all
             // that are old.
