@@ -318,9 +318,15 @@ fn page_sql<DB: Dialect>(
     } else {
         row::token_columns_without_join()
     };
-    let mut sql = Sql::new(format!("SELECT {columns} FROM {tables} WHERE "));
-    push_filter(&mut sql, access, &search.filter);
+    let mut sql = Sql::new(format!("SELECT {columns} FROM {tables} WHERE 1 = 1"));
+    // SQLite reads an index from the first bound of a column, so the position comes before the bounds of the filter.
     range.push_condition(&mut sql, Walk::new(search));
+    if let Some(since) = search.filter.unused_since {
+        // Tokens that were created later are passed over in the index.
+        push_and(&mut sql, Columns::of(key).created_at, " <= ", since.into());
+    }
+    sql.push(" AND ");
+    push_filter(&mut sql, access, &search.filter);
     // Bound, so that pages of all sizes have one text.
     sql.push(format_args!(" ORDER BY {order} LIMIT "));
     sql.bind(i64::try_from(limit).unwrap_or(i64::MAX));

@@ -212,3 +212,28 @@ fn a_count_by_last_use_looks_up_the_tokens_that_match() {
         "{tables}"
     );
 }
+
+#[test]
+fn a_page_is_read_from_its_position_and_not_from_the_bound_of_the_filter() {
+    let mut filter = Filter::default();
+    filter.created.from = Some(at(1));
+    filter.unused_since = Some(at(3));
+    let sort = Sort {
+        key: SortKey::CreatedAt,
+        is_descending: false,
+    };
+    let position = Position {
+        value: SortValue::Time(at(2)),
+        created_at: at(2),
+        id: TokenId::new(1).expect("an ID"),
+    };
+    let search = Search::new(filter, sort, Start::After(position), 20);
+    for text in texts::<Sqlite>(&search, Access::InOrder(sort.key)) {
+        let place = |condition| text.find(condition).unwrap_or(usize::MAX);
+        let position = place("t.created_at = ").min(place("t.created_at > "));
+        let created = place("t.created_at <= ");
+        assert!(position < created, "{text}");
+        assert!(created < place("t.created_at >= "), "{text}");
+        assert!(text.contains("t.created_at >= "), "{text}");
+    }
+}
