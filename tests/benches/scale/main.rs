@@ -12,7 +12,6 @@ mod searches;
 
 use std::fmt::Write as _;
 
-use jiff::Timestamp;
 use pat_core::{Clock as _, SystemClock};
 use pat_servers::environment::number;
 use pat_servers::many::fill;
@@ -34,7 +33,6 @@ fn main() {
 }
 
 async fn measure_all() {
-    let before = pat_benches::load();
     let tokens = number("PAT_BENCH_TOKENS", 1_000_000);
     let databases = std::env::var("PAT_BENCH_DATABASES");
     let databases = databases.unwrap_or_else(|_| "sqlite,postgres,mariadb".into());
@@ -50,8 +48,7 @@ async fn measure_all() {
     }
     let text = format!(
         "# Among {tokens} tokens\n\n\
-         {}, by `cargo bench -p pat-benches --bench scale`. Bold figures miss what is wanted.\n{tables}",
-        pat_benches::surroundings(&before)
+         By `cargo bench -p pat-benches --bench scale`. Bold figures miss what is wanted.\n{tables}"
     );
     print!("{text}");
     pat_benches::write("scale.md", &text);
@@ -106,7 +103,8 @@ async fn measure<DB: Dialect>(
     url: &str,
     tokens: usize,
 ) -> String {
-    let now: Timestamp = SystemClock.wall();
+    let before = pat_benches::load();
+    let now = SystemClock.wall();
     let begun = Instant::now();
     fill(pool, tokens, now).await;
     println!("{name}: filled in {:.0?}", begun.elapsed());
@@ -118,7 +116,8 @@ async fn measure<DB: Dialect>(
     node::measure(&*store, url, now, &mut rows).await;
     jobs::measure(store.jobs().expect("jobs"), now, &mut rows).await;
     format!(
-        "\n## {name}\n\n{pages}\n| | wanted | measured |\n|---|---:|---:|\n{}",
+        "\n## {name}\n\n{}.\n\n{pages}\n| | wanted | measured |\n|---|---:|---:|\n{}",
+        pat_benches::surroundings(&before),
         rows.0
     )
 }
