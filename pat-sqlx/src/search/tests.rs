@@ -172,7 +172,6 @@ async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() 
                         | (Created, SortKey::CreatedAt)
                         | (Expires, SortKey::ExpiresAt)
                         | (LastUsed, SortKey::LastUsedAt)
-                        | (Name, SortKey::Name)
                 )
             });
             if is_own {

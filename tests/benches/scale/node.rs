@@ -6,6 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use jiff::Timestamp;
 use pat_core::format::{PrefixedFormat, TokenFormat as _, TokenPrefix};
+use pat_core::settings::SettingsBuilder;
 use pat_core::store::{NewImport, TokenStore};
 use pat_core::{Jobs, Owner, Pats, PlainToken, Settings, TokenId};
 use pat_sqlx::AnyStore;
@@ -110,7 +111,7 @@ impl Node {
             .and_then(|settings| {
                 settings.set("atlassian.pats.pruning.schedule.cron", "0 0 0 1 1 ? 2099")
             })
-            .and_then(|settings| settings.build());
+            .and_then(SettingsBuilder::build);
         let pats = Pats::builder(store.tokens())
             .settings(settings.expect("settings"))
             .build();
