@@ -176,10 +176,13 @@ pub(super) fn range(page: &Page, first: u64, on_page: u64, total: Total) -> Stri
             let last = first + on_page - 1;
             Text::Range { first, last, total }
         }
-        Total::MoreThan(least) => {
+        Total::MoreThan(counted) => {
             let last = first + on_page.saturating_sub(1);
-            let least = least.max(last);
-            Text::RangeOfMany { first, last, least }
+            Text::RangeOfMany {
+                first,
+                last,
+                least: counted.max(last),
+            }
         }
     };
     page.t(text).into_owned()
