@@ -329,7 +329,6 @@ fn statuses(page: &Answer) -> Vec<&str> {
         .collect()
 }
 
-#[expect(clippy::too_many_lines, reason = "a list of all filters")]
 async fn a_long_list_is_counted_when_its_end_is_reached() {
     let server = start().await;
     let path = server.folder.path().join("pat.db");
@@ -368,6 +367,7 @@ async fn a_long_list_is_counted_when_its_end_is_reached() {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a list of all filters")]
 async fn quick_filters_find_what_they_say() {
     let server = start().await;
     create(&server, "alice", "old", Some(300)).await;
