@@ -361,9 +361,12 @@ selected = Ausgewählt:
 revoked-by = von
 revoke-selected = Ausgewählte widerrufen…
 revoke-found = Alle { $count } passenden widerrufen…
+revoke-all-found = Alle passenden widerrufen…
 page-selected = Alle { $count } auf dieser Seite sind ausgewählt.
 select-found = Alle { $count } passenden auswählen
+select-all-found = Alle passenden auswählen
 found-selected = Alle { $count } passenden sind ausgewählt.
+all-found-selected = Alle passenden sind ausgewählt.
 clear-selection = Auswahl aufheben
 revoke-found-hint = Um alle passenden zu widerrufen, setzen Sie zuerst einen Filter.
 next-page = Nächste Seite
@@ -775,6 +778,7 @@ mail-rotated-again-address = Die Anfrage kam von der Netzadresse { $client_addre
 ## Listen mit Seiten
 
 range = { $first }–{ $last } von { $total }
+range-of-many = { $first }–{ $last } von mehr als { $least }
 previous-page = Vorige Seite
 search-label = Namen und Beschreibungen durchsuchen
 search = Suchen

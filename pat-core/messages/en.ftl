@@ -379,6 +379,10 @@ live-children =
 # last token on this page, and how many tokens there are on all pages together.
 range = { $first }–{ $last } of { $total }
 
+# The same on the administrators' token list, if there are too many tokens to count. `least` is a number that is
+# exceeded.
+range-of-many = { $first }–{ $last } of more than { $least }
+
 # The link or button to the previous page of a token list.
 previous-page = Previous page
 
@@ -920,6 +924,9 @@ revoke-selected = Revoke selected…
 # revoke all tokens that match the filter; the argument is the number of these tokens.
 revoke-found = Revoke all { $count } that match…
 
+# The same, if there are too many tokens to count.
+revoke-all-found = Revoke all that match…
+
 # The note on the administrators' token list that all tokens on the current page are selected, while other
 # pages of the list have more; the argument is the number of tokens on the page.
 page-selected = All { $count } on this page are selected.
@@ -928,9 +935,15 @@ page-selected = All { $count } on this page are selected.
 # the filter on all pages of the list; the argument is the number of these tokens.
 select-found = Select all { $count } that match
 
+# The same, if there are too many tokens to count.
+select-all-found = Select all that match
+
 # The note on the administrators' token list that all tokens that match the filter are selected, in place of
 # `page-selected`; the argument is the number of these tokens.
 found-selected = All { $count } that match are selected.
+
+# The same, if there are too many tokens to count.
+all-found-selected = All that match are selected.
 
 # The button on the administrators' token list, beside `found-selected`, that deselects all tokens.
 clear-selection = Clear selection

@@ -5,6 +5,8 @@ use std::time::Duration;
 use libtest_mimic::Trial;
 use pat_core::{Caller, Owner, TokenId, TokenRequest};
 use pat_harness::{Answer, Server, answer, trial};
+use pat_servers::rows;
+use pat_sqlx::sqlx::SqlitePool;
 use reqwest::StatusCode;
 
 use super::Session;
@@ -15,6 +17,7 @@ pub(super) fn trials() -> Vec<Trial> {
         trial(an_own_list_is_sorted_and_searched),
         trial(own_revoked_tokens_are_shown_on_request),
         trial(a_list_of_administrators_goes_forward_and_back),
+        trial(a_long_list_is_counted_when_its_end_is_reached),
         trial(quick_filters_find_what_they_say),
         trial(owners_who_are_not_active_are_marked_and_found),
         trial(administrators_pause_and_resume_tokens),
@@ -324,6 +327,44 @@ fn statuses(page: &Answer) -> Vec<&str> {
     cells
         .filter_map(|cell| cell.split("\">").nth(1)?.split('<').next())
         .collect()
+}
+
+async fn a_long_list_is_counted_when_its_end_is_reached() {
+    let server = start().await;
+    let path = server.folder.path().join("pat.db");
+    let pool = SqlitePool::connect(&path.to_string_lossy()).await;
+    let pool = pool.expect("the database");
+    rows::insert(&pool, 0..10_050, "alice", None).await;
+    pool.close().await;
+    let admin = Session::start(&server, "admin").await;
+    let get = async |query: &str| {
+        let page = admin
+            .get(&server, &format!("/admin/tokens?name=token{query}"))
+            .await;
+        assert_eq!(page.status, StatusCode::OK);
+        page.body
+    };
+    let (mut page, mut pages) = (get("").await, 1);
+    for text in [
+        "1–50 of more than 10,000",
+        "Revoke all that match…",
+        "Select all that match",
+        "All that match are selected.",
+    ] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    while let Some((_, after)) = page.split_once("name=\"after\" value=\"") {
+        let after = after.split('"').next().expect("a position");
+        page = get(&format!("&after={after}")).await;
+        pages += 1;
+        if pages == 200 {
+            assert!(page.contains("9,951–10,000 of more than 10,000"), "{page}");
+        }
+    }
+    assert_eq!(pages, 201);
+    for text in ["10,001–10,050 of 10,050", "Select all 10,050 that match"] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
 }
 
 #[expect(clippy::too_many_lines, reason = "a list of all filters")]

@@ -82,7 +82,8 @@ async fn no_call_fails_under_mixed_load() {
         let (mut polls, mut memory) = (Calls::default(), Vec::new());
         while !stopped.is_cancelled() {
             polls.time(polling.poll_changes()).await.ok();
-            if memory.len() as u64 <= start.elapsed().as_secs() / PERIOD.as_secs() {
+            let minute = start.elapsed().as_secs() / PERIOD.as_secs();
+            if memory.len() as u64 <= minute && minute * PERIOD.as_secs() < seconds {
                 memory.push(resident_kib());
             }
             tokio::time::sleep(PAUSE * 5).await;

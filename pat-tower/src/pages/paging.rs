@@ -158,16 +158,32 @@ impl PagePosition {
     }
 }
 
+/// How many tokens a list has.
+#[derive(Clone, Copy)]
+pub(super) enum Total {
+    Exactly(u64),
+    MoreThan(u64),
+}
+
 /// Returns what a list says above and below its table: how many tokens there are, and which of them are on this
 /// page, if there are others. `first` is counted from 1.
-pub(super) fn range(page: &Page, first: u64, on_page: u64, total: u64) -> String {
-    let text = if on_page >= total || on_page == 0 {
-        Text::Found(total)
-    } else {
-        // Tokens that came or went since the page before may have moved the numbers.
-        let first = first.clamp(1, total - on_page + 1);
-        let last = first + on_page - 1;
-        Text::Range { first, last, total }
+pub(super) fn range(page: &Page, first: u64, on_page: u64, total: Total) -> String {
+    let text = match total {
+        Total::Exactly(total) if on_page >= total || on_page == 0 => Text::Found(total),
+        Total::Exactly(total) => {
+            // Tokens that came or went since the page before may have moved the numbers.
+            let first = first.clamp(1, total - on_page + 1);
+            let last = first + on_page - 1;
+            Text::Range { first, last, total }
+        }
+        Total::MoreThan(counted) => {
+            let last = first + on_page.saturating_sub(1);
+            Text::RangeOfMany {
+                first,
+                last,
+                least: counted.max(last),
+            }
+        }
     };
     page.t(text).into_owned()
 }

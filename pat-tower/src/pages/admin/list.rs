@@ -19,12 +19,14 @@ use crate::pages::fields::Fields;
 use crate::pages::filter_names::QUICK_NAMES;
 use crate::pages::headers::connecting;
 use crate::pages::page::{Badge, FEW_SCOPES, Page, ScopeList, Time, show};
-use crate::pages::paging::{self, Column, PagePosition, STATUS};
+use crate::pages::paging::{self, Column, PagePosition, STATUS, Total};
 use crate::pages::text::Text;
 use crate::pages::user::outlived;
 
 /// How many tokens a page of the list has.
 const PAGE_LEN: u32 = 50;
+/// How many found tokens are counted, as for searches of the API: to count more takes longer than to read the page.
+const MOST_COUNTED: u64 = 10_000;
 
 #[derive(Template)]
 #[template(path = "admin.html")]
@@ -364,19 +366,33 @@ async fn find(
     selection: &Selection,
 ) -> Result<Found, Response> {
     let fail = |error| page.not_administered(&error);
-    let count = admin.count(&filter).await.map_err(fail)?;
+    let count = admin.count_up_to(&filter, MOST_COUNTED + 1);
+    let count = count.await.map_err(fail)?;
     // What is found is what can be revoked, unless it is revoked already.
     let is_revocable = filter.is_effective() && filter.revoked == RevokedTokens::Excluded;
-    let revocable = if is_revocable { count } else { 0 };
+    let is_revocable = is_revocable && count > 0;
     let found = page_of(admin, filter, order, start).await.map_err(fail)?;
     let users = users(admin, &found.tokens).await.map_err(fail)?;
     let on_page = found.tokens.len() as u64;
+    let total = match (count > MOST_COUNTED, &found.next) {
+        (false, _) => Total::Exactly(count),
+        (true, Some(_)) => Total::MoreThan(MOST_COUNTED),
+        (true, None) => Total::Exactly(found.first + on_page.saturating_sub(1)),
+    };
+    // How many there are, or only that it is all of them.
+    let numbered = |with_number: fn(u64) -> Text<'static>, of_all| {
+        let text = match total {
+            Total::Exactly(count) => with_number(count),
+            Total::MoreThan(_) => of_all,
+        };
+        page.t(text).into_owned()
+    };
     let all = (count > on_page).then(|| All {
         page_selected: page.t(Text::PageSelected(on_page)).into_owned(),
-        select: (revocable > 0).then(|| page.t(Text::SelectFound(revocable)).into_owned()),
-        found_selected: page.t(Text::FoundSelected(revocable)).into_owned(),
+        select: is_revocable.then(|| numbered(Text::SelectFound, Text::SelectAllFound)),
+        found_selected: numbered(Text::FoundSelected, Text::AllFoundSelected),
     });
-    let is_all_selected = selection.is_all && revocable > 0 && all.is_some();
+    let is_all_selected = selection.is_all && is_revocable && all.is_some();
     let is_selectable = found.tokens.iter().any(|token| token.revoked_at.is_none());
     let shows_scopes = page.shows_scopes(&found.tokens);
     let here: BTreeSet<_> = found.tokens.iter().map(|token| token.id).collect();
@@ -386,7 +402,7 @@ async fn find(
     } else {
         elsewhere.collect()
     };
-    let range = paging::range(page, found.first, on_page, count);
+    let range = paging::range(page, found.first, on_page, total);
     let rows = found.tokens.into_iter().zip(users);
     let rows = rows.map(|(token, users)| {
         let is_selected = is_all_selected || selection.ids.contains(&token.id);
@@ -397,7 +413,7 @@ async fn find(
         shows_scopes,
         is_selectable,
         range,
-        revoke_label: (revocable > 0).then(|| page.t(Text::RevokeFound(revocable)).into_owned()),
+        revoke_label: is_revocable.then(|| numbered(Text::RevokeFound, Text::RevokeAllFound)),
         all,
         elsewhere_label: (!elsewhere.is_empty()).then(|| {
             let count = elsewhere.len() as u64;

@@ -14,7 +14,7 @@ use super::revoke::consequence;
 use crate::pages::csrf_token::FORM_TOKEN;
 use crate::pages::fields::Fields;
 use crate::pages::page::{Badge, FEW_SCOPES, Page, ScopeList, Time, show};
-use crate::pages::paging::{self, Column, STATUS};
+use crate::pages::paging::{self, Column, STATUS, Total};
 use crate::pages::text::Text;
 use crate::pages::token::may_owner_read_reason;
 
@@ -135,8 +135,14 @@ impl<'a> Shown<'a> {
             has_search: found.unrevoked.len() > MANY || !self.contains.is_empty(),
             kept: self.kept(),
             other: self.other(page),
-            range: (has_next || has_previous)
-                .then(|| paging::range(page, first, on_page.into(), found.found.into())),
+            range: (has_next || has_previous).then(|| {
+                paging::range(
+                    page,
+                    first,
+                    on_page.into(),
+                    Total::Exactly(found.found.into()),
+                )
+            }),
             previous: has_previous.then(|| self.query_of_page(self.page.saturating_sub(1))),
             next: has_next.then(|| self.query_of_page(self.page + 1)),
         }
