@@ -43,12 +43,13 @@ impl<DB: Dialect> SqlxStore<DB> {
             let columns = "t.id, t.owner, t.expires_at";
             let mut sql = from_tokens(columns, "pat_token_by_expiry", due.kind);
             sql.push(format_args!("t.expiry_notice = {part}"));
-            push_due(&mut sql, &due, "t.expires_at");
+            // SQLite reads an index from the first bound of a column, so the position comes before the other ones.
             if let Some(after) = after {
                 sql.push(" AND t.expires_at >= ").bind(after.expires_at);
                 sql.push(" AND (t.expires_at > ").bind(after.expires_at);
                 sql.push(" OR t.id > ").bind(after.id).push(")");
             }
+            push_due(&mut sql, &due, "t.expires_at");
             sql.push(" ORDER BY t.expires_at, t.id LIMIT ").bind(most);
             let rows = fetch(&self.pool, sql).await?;
             let mut last = None;

@@ -105,6 +105,8 @@ impl Walk {
 /// A range of the tokens in the order in which they are read. If that is backward, "after" a position is before it
 /// in the order of the search.
 enum Range<'a> {
+    /// All after a position.
+    After(&'a Position),
     /// After a position, with the same value and time of creation.
     SameTime(&'a Position),
     /// After a position, with the same value and another time of creation.
@@ -116,9 +118,12 @@ enum Range<'a> {
 }
 
 impl<'a> Range<'a> {
-    /// Returns the ranges from where a page starts, in order.
-    fn all_of(start: &'a Start) -> Vec<Self> {
+    /// Returns the ranges from where a page starts, in order. What is sorted in any case is one range.
+    fn all_of(start: &'a Start, access: Access) -> Vec<Self> {
         match start {
+            Start::After(position) | Start::Before(position) if access.sorts() => {
+                vec![Self::After(position)]
+            }
             Start::After(position) | Start::Before(position) => vec![
                 Self::SameTime(position),
                 Self::SameValue(position),
@@ -140,7 +145,25 @@ impl<'a> Range<'a> {
         } else {
             (" < ", " > ")
         };
+        let later = if walk.direction() == "DESC" {
+            " < "
+        } else {
+            " > "
+        };
         match self {
+            Self::After(position) => {
+                let at = bound(&position.value);
+                sql.push(format_args!(" AND ({value}{later}"))
+                    .bind(at.clone());
+                sql.push(format_args!(" OR {value} = ")).bind(at);
+                let at = position.created_at;
+                sql.push(format_args!(" AND ({created_at}{smaller}"))
+                    .bind(at);
+                sql.push(format_args!(" OR {created_at} = ")).bind(at);
+                sql.push(format_args!(" AND {id}{greater}"))
+                    .bind(position.id);
+                sql.push("))");
+            }
             Self::SameTime(position) => {
                 push_and(sql, value, " = ", bound(&position.value));
                 push_and(sql, created_at, " = ", position.created_at.into());
@@ -152,11 +175,7 @@ impl<'a> Range<'a> {
             }
             Self::Equals(to) => push_and(sql, value, " = ", to.clone()),
             Self::Between(after, before) => {
-                let (later, earlier) = if walk.direction() == "DESC" {
-                    (" < ", " > ")
-                } else {
-                    (" > ", " < ")
-                };
+                let earlier = if later == " < " { " > " } else { " < " };
                 if let Some(after) = after {
                     push_and(sql, value, later, after.clone());
                 }
@@ -190,11 +209,11 @@ impl<'a> Range<'a> {
             (Self::SameValue(_) | Self::Equals(_), _) => {
                 walk.order_of_equals(&sorted(created_at), id)
             }
-            (Self::Between(..), SortKey::CreatedAt) => {
+            (Self::Between(..) | Self::After(_), SortKey::CreatedAt) => {
                 let value = sorted(value);
                 format!("{value} {direction}, {}", walk.order_of_ids(id))
             }
-            (Self::Between(..), _) => {
+            (Self::Between(..) | Self::After(_), _) => {
                 let (value, equals) = (sorted(value), walk.order_of_equals(created_at, id));
                 format!("{value} {direction}, {equals}")
             }
@@ -349,7 +368,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let is_against_index = (search.sort.is_descending || walk.is_backward) && !access.sorts();
         let limit = search.limit as usize;
         let mut tokens = Vec::with_capacity(limit);
-        for range in Range::all_of(&search.start) {
+        for range in Range::all_of(&search.start, access) {
             let rest = limit - tokens.len();
             if rest == 0 {
                 break;

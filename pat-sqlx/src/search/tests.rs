@@ -29,7 +29,7 @@ fn at(second: u32) -> Timestamp {
 fn texts<DB: Dialect>(search: &Search, access: Access) -> Vec<String> {
     let walk = Walk::new(search);
     let limit = search.limit as usize;
-    let ranges = Range::all_of(&search.start);
+    let ranges = Range::all_of(&search.start, access);
     let texts = ranges.iter().map(|range| {
         let order = range.order::<DB>(walk, access);
         page_sql::<DB>(search, access, range, &order, limit, limit).text()

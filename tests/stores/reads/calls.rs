@@ -195,7 +195,7 @@ where
             let scans = if filter.name.is_empty() {
                 0
             } else {
-                3 * self.tokens
+                2 * self.tokens + FEW
             };
             for (key, is_descending) in all_orders() {
                 let sort = Sort { key, is_descending };
@@ -232,7 +232,8 @@ where
             .into_iter()
             .map(|(_, filter)| filter)
             .collect();
-        let all = 4 * self.tokens;
+        // SQLite decides each filter for each token.
+        let all = 6 * self.tokens;
         self.call("count_each", "", all, store.count_each(&filters))
             .await;
         let ids: Vec<_> = (1..=50).map(|number| id(number * 7)).collect();
