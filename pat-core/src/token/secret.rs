@@ -79,13 +79,18 @@ impl TokenDigest {
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+
+    /// Returns the first eight bytes as a number.
+    pub(crate) fn prefix(&self) -> u64 {
+        let (first, _) = self.0.split_first_chunk().expect("a digest has 32 bytes");
+        u64::from_le_bytes(*first)
+    }
 }
 
 impl Hash for TokenDigest {
     /// Hashes only the first eight bytes, which are uniformly distributed.
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let (first, _) = self.0.split_first_chunk().expect("a digest has 32 bytes");
-        state.write_u64(u64::from_le_bytes(*first));
+        state.write_u64(self.prefix());
     }
 }
 
