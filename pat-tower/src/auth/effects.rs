@@ -161,6 +161,7 @@ impl Renderer {
 
 impl ResponseEdit {
     /// Renders the rejection of an extractor in the host's way, if there is one, unless a layer has rendered it.
+    #[inline]
     pub(super) fn render_again<B>(&self, response: &Response<B>) -> Option<Response<Bytes>> {
         let renderer = match self {
             Self::Accepted { renderer, .. } => renderer,

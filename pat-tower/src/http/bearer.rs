@@ -58,6 +58,17 @@ impl Authorization {
 
 /// Reads a header as bytes: it need not be UTF-8.
 fn read(value: &[u8]) -> Presented<'_> {
+    match value.strip_prefix(b"Bearer ") {
+        // Nearly every client writes it so.
+        Some(token @ [first, ..]) if *first != b' ' && token.len() <= MAX_TOKEN_LEN => {
+            Presented::Bearer(token)
+        }
+        _ => read_any(value),
+    }
+}
+
+/// Reads a header whose scheme may have any letter case, and several spaces after it.
+fn read_any(value: &[u8]) -> Presented<'_> {
     let is_bearer = value
         .get(..SCHEME.len())
         .is_some_and(|s| s.eq_ignore_ascii_case(SCHEME));

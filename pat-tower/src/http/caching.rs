@@ -90,8 +90,7 @@ fn remove_targeted(headers: &mut HeaderMap) {
         let is_targeted = name.ends_with("-cache-control") || KIN.contains(&name);
         is_targeted && name != "x-cache-control"
     };
-    let targeted: Vec<_> = headers.keys().filter(is_targeted).cloned().collect();
-    for name in targeted {
+    while let Some(name) = headers.keys().find(is_targeted).cloned() {
         headers.remove(name);
     }
 }
