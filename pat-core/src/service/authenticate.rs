@@ -76,6 +76,9 @@ impl Pats {
     ///
     /// Concurrent calls for one token share one query.
     ///
+    /// The method checks no format and not the setting `atlassian.pats.enabled`, as [`Pats::parse`] does. While a token
+    /// is cached, layers do not check its format either.
+    ///
     /// # Errors
     /// - [`AuthError::Unknown`], [`AuthError::Revoked`], [`AuthError::Expired`], [`AuthError::TokenDisabled`],
     ///   [`AuthError::OwnerGone`], [`AuthError::OwnerInactive`] or [`AuthError::OwnerAbsent`]: the token does not
