@@ -7,9 +7,9 @@ use pat_core::event::EventKind;
 use pat_core::notification::{NotificationId, NotificationKind};
 use pat_core::store::StoreError;
 use pat_core::store::{
-    CLOCK_TOLERANCE, Change, Claim, DeadNotification, DueNotifications, JobStore, Lease,
-    LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune, Pruned,
-    PrunedToken, Purge, QueuedNotification, Revoked, StoreTime, UnusedCount, UnusedTokens,
+    CLOCK_TOLERANCE, Change, Claim, DeadNotification, DueNotifications, DueOwners, ExpiryPosition,
+    JobStore, Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome, Prune,
+    Pruned, PrunedToken, Purge, QueuedNotification, Revoked, StoreTime, UnusedCount, UnusedTokens,
 };
 use tracing::instrument;
 
@@ -80,7 +80,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         &self,
         lease: &Lease,
         due: &DueNotifications,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<Option<u64>, sqlx::Error> {
         let mut write = Write::begin(self, due.now).await?;
         if !write.holds(lease).await? {
@@ -92,7 +92,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let mut due = due.clone();
         due.now = write.now();
         let due = &due;
-        let ids = write.lock_due(due, max_owners).await?;
+        let ids = write.lock_due(due, owners).await?;
         write.mark_notified(&ids, due).await?;
         let count = write
             .queue_notifications(due.kind, &ids, due.now, None)
@@ -141,7 +141,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         &self,
         lease: &Lease,
         unused: &UnusedTokens,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<Option<u64>, sqlx::Error> {
         let mut write = Write::begin(self, unused.now).await?;
         if !write.holds(lease).await? {
@@ -150,31 +150,24 @@ impl<DB: Dialect> SqlxStore<DB> {
         if write.leaps_too_far() {
             return Ok(Some(0));
         }
-        let ids = write.mark_warned(unused, max_owners).await?;
+        let ids = write.mark_warned(unused, owners).await?;
         let (kind, at) = (NotificationKind::UnusedWarning, write.now());
         let count = write.queue_notifications(kind, &ids, at, None).await?;
         write.commit().await?;
         Ok(Some(count))
     }
 
-    async fn try_count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, sqlx::Error> {
-        let mut write = Write::begin(self, unused.now).await?;
-        let count = write.count_unused(unused).await?;
-        write.rollback().await?;
-        Ok(count)
-    }
-
     async fn try_revoke_unused(
         &self,
         lease: &Lease,
         unused: &UnusedTokens,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<Option<Revoked>, sqlx::Error> {
         let mut write = Write::begin(self, unused.now).await?;
         if !write.holds(lease).await? {
             return Ok(None);
         }
-        let (revocation, tokens) = write.revoke_unused(unused, limit).await?;
+        let (revocation, tokens) = write.revoke_unused(unused, owners).await?;
         let revoked = Revoked::new(revocation.at, tokens);
         if !revoked.tokens.is_empty() {
             let changes = Change::of_revoked(&revoked.tokens);
@@ -186,26 +179,6 @@ impl<DB: Dialect> SqlxStore<DB> {
             write.commit().await?;
         }
         Ok(Some(revoked))
-    }
-
-    async fn try_warn_replaced(
-        &self,
-        lease: &Lease,
-        now: Timestamp,
-        max_owners: u32,
-    ) -> Result<Option<u64>, sqlx::Error> {
-        let mut write = Write::begin(self, now).await?;
-        if !write.holds(lease).await? {
-            return Ok(None);
-        }
-        if write.leaps_too_far() {
-            return Ok(Some(0));
-        }
-        let ids = write.lock_replaced_in_use(max_owners).await?;
-        let (kind, at) = (NotificationKind::ReplacedInUse, write.now());
-        let count = write.queue_notifications(kind, &ids, at, None).await?;
-        write.commit().await?;
-        Ok(Some(count))
     }
 
     async fn try_purge(
@@ -264,13 +237,13 @@ impl<DB: Dialect> SqlxStore<DB> {
         &self,
         lease: &Lease,
         now: Timestamp,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<Option<u64>, sqlx::Error> {
         let mut write = Write::begin(self, now).await?;
         if !write.holds(lease).await? {
             return Ok(None);
         }
-        let count = write.note_unseen(limit).await?;
+        let count = write.note_unseen(owners).await?;
         write.commit().await?;
         Ok(Some(count))
     }
@@ -433,17 +406,25 @@ impl<DB: Dialect> JobStore for SqlxStore<DB> {
         held(self.retry(|| self.try_release(lease, is_done)).await)
     }
 
+    #[instrument(name = "pat.store.owners_due", skip_all, fields(kind = %due.kind))]
+    async fn owners_due(
+        &self,
+        due: &DueNotifications,
+        after: Option<ExpiryPosition>,
+        max_owners: u32,
+    ) -> Result<DueOwners, StoreError> {
+        self.retry(|| self.try_owners_due(due, after, max_owners))
+            .await
+    }
+
     #[instrument(name = "pat.store.queue_due_notifications", skip_all, fields(kind = %due.kind))]
     async fn queue_due_notifications(
         &self,
         lease: &Lease,
         due: &DueNotifications,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
-        held(
-            self.retry(|| self.try_queue_due(lease, due, max_owners))
-                .await,
-        )
+        held(self.retry(|| self.try_queue_due(lease, due, owners)).await)
     }
 
     #[instrument(name = "pat.store.prune", skip_all)]
@@ -456,17 +437,19 @@ impl<DB: Dialect> JobStore for SqlxStore<DB> {
         &self,
         lease: &Lease,
         unused: &UnusedTokens,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
-        held(
-            self.retry(|| self.try_warn_unused(lease, unused, max_owners))
-                .await,
-        )
+        let warned = self.retry(|| self.try_warn_unused(lease, unused, owners));
+        held(warned.await)
     }
 
     #[instrument(name = "pat.store.count_unused", skip_all)]
-    async fn count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, StoreError> {
-        self.retry(|| self.try_count_unused(unused)).await
+    async fn count_unused(
+        &self,
+        unused: &UnusedTokens,
+        owners: &[Owner],
+    ) -> Result<UnusedCount, StoreError> {
+        self.retry(|| self.try_count_unused(unused, owners)).await
     }
 
     #[instrument(name = "pat.store.revoke_unused", skip_all)]
@@ -474,29 +457,14 @@ impl<DB: Dialect> JobStore for SqlxStore<DB> {
         &self,
         lease: &Lease,
         unused: &UnusedTokens,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<Revoked, StoreError> {
-        let revoked = held(
-            self.retry(|| self.try_revoke_unused(lease, unused, limit))
-                .await,
-        )?;
+        let revoked = self.retry(|| self.try_revoke_unused(lease, unused, owners));
+        let revoked = held(revoked.await)?;
         if !revoked.tokens.is_empty() {
             self.notify().await;
         }
         Ok(revoked)
-    }
-
-    #[instrument(name = "pat.store.warn_replaced", skip_all)]
-    async fn warn_replaced(
-        &self,
-        lease: &Lease,
-        now: Timestamp,
-        max_owners: u32,
-    ) -> Result<u64, StoreError> {
-        held(
-            self.retry(|| self.try_warn_replaced(lease, now, max_owners))
-                .await,
-        )
     }
 
     #[instrument(name = "pat.store.purge", skip_all)]
@@ -523,9 +491,10 @@ impl<DB: Dialect> JobStore for SqlxStore<DB> {
         &self,
         lease: &Lease,
         now: Timestamp,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
-        held(self.retry(|| self.try_note_unseen(lease, now, limit)).await)
+        let noted = self.retry(|| self.try_note_unseen(lease, now, owners));
+        held(noted.await)
     }
 
     #[instrument(name = "pat.store.note_missing", skip_all)]

@@ -7,6 +7,7 @@
 
 mod access;
 mod apply;
+mod call_time;
 mod checkout;
 #[cfg(all(
     feature = "commands",
@@ -16,6 +17,7 @@ mod commands;
 mod conditions;
 mod connect;
 mod dialect;
+mod due;
 mod error;
 mod event_row;
 mod events;

@@ -133,6 +133,12 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     /// otherwise it may fail.
     fn by_index(index: &str) -> String;
 
+    /// The same for a list of at most [`SPARSE_CHUNK`](crate::sql::SPARSE_CHUNK) values of a column that is `NULL` in
+    /// most rows.
+    fn by_sparse_index(index: &str) -> String {
+        Self::by_index(index)
+    }
+
     /// The SQL that, after the name of a table, makes the planner read the whole table; empty where
     /// statistics tell the planner when that is better. For an index with many matches, SQLite would read the rows
     /// in random order.

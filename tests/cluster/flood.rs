@@ -12,6 +12,7 @@ use pat_core::format::{PrefixedFormat, TokenFormat as _, TokenPrefix};
 use pat_core::testing::TestClock;
 use pat_core::{AuthError, Caller, MemoryStore, Owner, Pats, TokenRequest, Unavailable};
 use pat_harness::fault_store::FaultStore;
+use pat_harness::memory::resident_kib;
 use pat_harness::{blocking_trial, timer_now, trial};
 use pat_servers::environment::number;
 
@@ -245,12 +246,4 @@ impl Histogram {
         });
         step.unwrap_or_default() as u128 * STEP_NANOS
     }
-}
-
-/// This process's memory that is in RAM.
-fn resident_kib() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").expect("Linux");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|line| line.split_whitespace().next());
-    kib.and_then(|kib| kib.parse().ok()).expect("a size")
 }

@@ -15,6 +15,7 @@ use super::{DAY, Node, folder, sqlite};
 pub(super) fn trials() -> Vec<Trial> {
     vec![
         trial(an_unused_token_is_announced_and_revoked),
+        trial(the_unused_tokens_of_many_owners_are_revoked_in_a_run),
         trial(a_use_in_another_process_saves_a_token),
         trial(nothing_is_revoked_if_most_tokens_seem_unused),
         trial(nothing_is_revoked_while_uses_may_be_missing),
@@ -100,6 +101,30 @@ async fn an_unused_token_is_announced_and_revoked() {
     assert_eq!(of_revocation, [(id, None, reason)]);
     pass(&node, 1, &used).await;
     assert_eq!(node.sent_notifications().len(), 2, "once");
+}
+
+async fn the_unused_tokens_of_many_owners_are_revoked_in_a_run() {
+    let folder = folder();
+    let node = Node::set(Arc::new(sqlite(&folder).await), SETTINGS);
+    // More than a step of the walk through the owners has.
+    let (mut used, mut unused) = (Vec::new(), Vec::new());
+    for number in 0..210 {
+        let owner = format!("user-{number}");
+        used.push(node.create(&owner, 365).await);
+        unused.push(node.create(&owner, 365).await);
+    }
+    let used: Vec<_> = used.iter().collect();
+    for days in [82, 6] {
+        node.clock.advance(DAY * days);
+        pass(&node, 1, &used).await;
+    }
+    for token in &unused {
+        assert!(!is_accepted(&node, token).await, "{}", token.token.owner);
+    }
+    let sent = node.sent_notifications();
+    let of_kind = |kind| sent.iter().filter(|sent| **sent == kind).count();
+    assert_eq!(of_kind(NotificationKind::UnusedWarning), 210);
+    assert_eq!(of_kind(NotificationKind::UnusedRevoked), 210);
 }
 
 async fn a_use_in_another_process_saves_a_token() {

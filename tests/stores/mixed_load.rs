@@ -1,5 +1,6 @@
 //! Ordinary load on a SQLite file, of users, an administrator who revokes many tokens at once, and the jobs.
-//! Every call succeeds, and every poll. How long creations took is printed and not judged.
+//! Every call succeeds, and every poll. For each minute, how long calls took and how much memory the process had is
+//! printed and not judged.
 //!
 //! `PAT_TEST_SOAK_SECONDS=900` and `PAT_TEST_SOAK_REVOKED=10000` make it as much as on a large host, with
 //! `PAT_TEST_SOAK_NOTICES=50000` notifications to deliver.
@@ -12,6 +13,7 @@ use libtest_mimic::Trial;
 use pat_core::search::Filter;
 use pat_core::testing::TestDirectory;
 use pat_core::{Caller, Pats, Settings, TokenRequest};
+use pat_harness::memory::resident_kib;
 use pat_harness::node::sqlite_url;
 use pat_harness::{timer_now, trial};
 use pat_mail::{Composer, FileMailer};
@@ -21,6 +23,7 @@ use pat_sqlx::SqliteStore;
 use pat_sqlx::sqlx::SqlitePool;
 use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqliteSynchronous};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(super) fn trials() -> Vec<Trial> {
@@ -66,6 +69,7 @@ async fn no_call_fails_under_mixed_load() {
         .build();
     let jobs = pats.start();
 
+    let start = timer_now();
     let stop = CancellationToken::new();
     let mut running = JoinSet::new();
     for number in 0..USERS {
@@ -75,60 +79,66 @@ async fn no_call_fails_under_mixed_load() {
     }
     let (polling, stopped) = (pats.clone(), stop.clone());
     let polls = tokio::spawn(async move {
-        let mut polls = Counts::default();
+        let (mut polls, mut memory) = (Calls::default(), Vec::new());
         while !stopped.is_cancelled() {
-            polls.record(&polling.poll_changes().await);
+            polls.time(polling.poll_changes()).await.ok();
+            if memory.len() as u64 <= start.elapsed().as_secs() / PERIOD.as_secs() {
+                memory.push(resident_kib());
+            }
             tokio::time::sleep(PAUSE * 5).await;
         }
-        polls
+        (polls, memory)
     });
     // Half of each period without the administrator.
     let administrator = Caller::header_authenticated(users.add_administrator("root"));
-    let (mut revocations, mut bulk) = (Vec::new(), Counts::default());
+    let mut revocations = Calls::default();
     let period = duration / u32::try_from(rounds).expect("few");
     for round in 0..rounds {
         tokio::time::sleep(period / 2).await;
-        let begun = timer_now();
+        let half = timer_now() + period / 2;
         let administration = pats.administration(&administrator).await;
         let administration = administration.expect("an administrator");
         let mut filter = Filter::default();
         let leavers = (round * owners..(round + 1) * owners).map(|group| format!("leaver-{group}"));
         let leavers = leavers.map(|leaver| leaver.parse().expect("an owner"));
         filter.owners = leavers.collect();
-        let gone = administration
-            .revoke_matching(&filter, revoked as u64, None)
-            .await;
-        bulk.record(&gone);
-        revocations.push((begun, timer_now()));
-        tokio::time::sleep_until(begun + period / 2).await;
+        let revoking = administration.revoke_matching(&filter, revoked as u64, None);
+        revocations.time(revoking).await.ok();
+        tokio::time::sleep_until(half).await;
     }
     stop.cancel();
-    let mut calls = bulk;
-    let mut creations = Vec::new();
-    for (created, counts) in running.join_all().await {
-        creations.extend(created);
-        calls.add(&counts);
+    let (mut calls, mut creations) = (Calls::default(), Calls::default());
+    for (created, others) in running.join_all().await {
+        creations.0.extend(created.0);
+        calls.0.extend(others.0);
     }
-    let polls = polls.await.expect("no panic");
+    let (polls, memory) = polls.await.expect("no panic");
     jobs.shutdown().await;
-    let is_beside = |(begun, ended): &(Instant, Instant)| {
-        let mut revocations = revocations.iter();
-        revocations.any(|(first, last)| begun < last && first < ended)
+    let is_beside = |call: &Call| {
+        let mut revocations = revocations.0.iter();
+        revocations.any(|other| call.begun < other.ended && other.begun < call.ended)
     };
-    let (beside, alone): (Vec<_>, Vec<_>) = creations.into_iter().partition(is_beside);
-    let (alone, beside) = (Times::of(&alone), Times::of(&beside));
-    let longest = revocations
-        .iter()
-        .map(|(begun, ended)| *ended - *begun)
-        .max();
+    let (beside, alone) = creations.0.iter().partition(|call| is_beside(call));
+    let (beside, alone) = (Calls(beside), Calls(alone));
+    calls.0.extend(creations.0);
+    for (minute, memory) in memory.iter().enumerate() {
+        let number = u32::try_from(minute).expect("few");
+        let span = start + PERIOD * number..start + PERIOD * (number + 1);
+        let these = calls.0.iter().filter(|call| span.contains(&call.begun));
+        let these = Calls(these.copied().collect());
+        println!("minute {}: {these}; {memory} KiB of memory", minute + 1);
+    }
     println!(
-        "{seconds} s: {calls}; polls: {polls}; creations: {alone}; beside {rounds} revocations of {revoked} \
-         (the longest {:.1?}): {beside}; longest / p50 {:.0}",
-        longest.unwrap_or_default(),
-        beside.longest.as_secs_f64() / alone.half.as_secs_f64(),
+        "{seconds} s: polls: {polls}; creations: {alone}; beside {rounds} revocations of {revoked}: {beside}; \
+         revocations: {revocations}; longest creation / p50 {:.0}",
+        beside.part(100).as_secs_f64() / alone.part(50).as_secs_f64(),
     );
-    assert_eq!((calls.failed, polls.failed), (0, 0));
-    assert!(calls.all > USERS * 10 && polls.all > 10, "it was a load");
+    let failed = [&calls, &polls, &revocations].map(Calls::failed);
+    assert_eq!(failed, [0; 3], "calls, polls and revocations");
+    assert!(
+        calls.0.len() > USERS * 10 && polls.0.len() > 10,
+        "it was a load"
+    );
 }
 
 /// Returns a pool to fill the file with. What fills it need not outlive a power cut.
@@ -138,87 +148,75 @@ async fn filling_pool(folder: &Path) -> SqlitePool {
     SqlitePool::connect_with(options).await.expect("a pool")
 }
 
-type Instant = tokio::time::Instant;
-/// When a creation began, and when it had ended.
-type Span = (Instant, Instant);
-
-/// What a user does all the time.
-async fn use_tokens(pats: &Pats, user: &Caller, stop: &CancellationToken) -> (Vec<Span>, Counts) {
-    let (mut created, mut counts) = (Vec::new(), Counts::default());
+/// What a user does all the time: the creations, and the other calls.
+async fn use_tokens(pats: &Pats, user: &Caller, stop: &CancellationToken) -> (Calls, Calls) {
+    let (mut created, mut others) = (Calls::default(), Calls::default());
     while !stop.is_cancelled() {
-        let begun = timer_now();
-        let creation = pats.create(user, TokenRequest::new("ci", Some(90))).await;
-        created.push((begun, timer_now()));
-        counts.record(&creation);
-        if let Ok(token) = creation {
+        let creation = pats.create(user, TokenRequest::new("ci", Some(90)));
+        if let Ok(token) = created.time(creation).await {
             for _ in 0..3 {
-                counts.record(&pats.authenticate(token.plain.expose().as_bytes()).await);
+                let plain = token.plain.expose().as_bytes();
+                others.time(pats.authenticate(plain)).await.ok();
             }
-            counts.record(&pats.list(user).await);
-            counts.record(&pats.revoke(user, token.token.id).await);
+            others.time(pats.list(user)).await.ok();
+            let revocation = pats.revoke(user, token.token.id);
+            others.time(revocation).await.ok();
         }
         tokio::time::sleep(PAUSE).await;
     }
-    (created, counts)
+    (created, others)
 }
 
-/// How many calls there were, and how many failed.
-#[derive(Debug, Default)]
-struct Counts {
-    all: usize,
-    failed: usize,
+#[derive(Clone, Copy)]
+struct Call {
+    begun: Instant,
+    ended: Instant,
+    failed: bool,
 }
 
-impl Counts {
-    fn record<T, E: std::fmt::Debug>(&mut self, result: &Result<T, E>) {
-        self.all += 1;
-        if let Err(error) = result {
-            self.failed += 1;
+#[derive(Default)]
+struct Calls(Vec<Call>);
+
+impl Calls {
+    async fn time<T, E: std::fmt::Debug>(
+        &mut self,
+        call: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, E> {
+        let begun = timer_now();
+        let result = call.await;
+        if let Err(error) = &result {
             println!("a call failed: {error:?}");
         }
+        self.0.push(Call {
+            begun,
+            ended: timer_now(),
+            failed: result.is_err(),
+        });
+        result
     }
 
-    fn add(&mut self, other: &Self) {
-        self.all += other.all;
-        self.failed += other.failed;
+    fn failed(&self) -> usize {
+        self.0.iter().filter(|call| call.failed).count()
     }
-}
 
-impl std::fmt::Display for Counts {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} of {} failed", self.failed, self.all)
-    }
-}
-
-/// How long creations took.
-struct Times {
-    count: usize,
-    half: Duration,
-    longest: Duration,
-}
-
-impl Times {
-    fn of(spans: &[Span]) -> Self {
-        let times = spans.iter().map(|(begun, ended)| *ended - *begun);
+    /// The time that this percentage of the calls took at most.
+    fn part(&self, percent: usize) -> Duration {
+        let times = self.0.iter().map(|call| call.ended - call.begun);
         let mut times: Vec<_> = times.collect();
         times.sort_unstable();
-        let at = |index: usize| times.get(index).copied().unwrap_or_default();
-        Self {
-            count: times.len(),
-            half: at(times.len() / 2),
-            longest: at(times.len().saturating_sub(1)),
-        }
+        let index = (times.len() * percent / 100).min(times.len().saturating_sub(1));
+        times.get(index).copied().unwrap_or_default()
     }
 }
 
-impl std::fmt::Display for Times {
+impl std::fmt::Display for Calls {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            count,
-            half,
-            longest,
-        } = self;
-        write!(f, "{count} × p50 {half:.1?} max {longest:.1?}")
+        let [half, most, longest] = [50, 99, 100].map(|percent| self.part(percent));
+        let (failed, all) = (self.failed(), self.0.len());
+        write!(
+            f,
+            "{failed} of {all} failed, p50 {half:.1?} p99 {most:.1?} max {longest:.1?}"
+        )
     }
 }
 

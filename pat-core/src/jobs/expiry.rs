@@ -6,7 +6,7 @@ use crate::store::DueNotifications;
 /// The most owners for whom one transaction queues notifications.
 const BATCH_OWNERS: u32 = 100;
 
-/// Queues the due notifications of expiry.
+/// Queues the due notifications of expiry, and about replaced tokens that are still in use shortly before their end.
 ///
 /// Notifications that became due while no node ran are still due. A token that expired meanwhile gets
 /// only `Expired`.
@@ -14,33 +14,50 @@ pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     if !run.node.notifies() {
         return Ok(());
     }
-    let settings = &run.node.context.settings;
-    for kind in [NotificationKind::Expired, NotificationKind::ExpiresSoon] {
-        loop {
-            let due = DueNotifications {
-                kind,
-                now: run.heartbeat().await?,
-                reminder_days: settings.expiry_reminder_days().to_vec(),
-                warning_days: settings.expiry_warning_days(),
-            };
-            let begun = run.node.context.time.now();
-            let queued = run
-                .store
-                .queue_due_notifications(&run.lease, &due, BATCH_OWNERS);
-            let queued = run.node.in_time(queued).await?;
-            if queued == 0 {
-                break;
-            }
-            tracing::info!(%kind, count = queued, "notifications queued");
-            run.node.wake_delivery();
-            leave_gap(run, begun).await;
-        }
+    for kind in [
+        NotificationKind::Expired,
+        NotificationKind::ExpiresSoon,
+        NotificationKind::ReplacedInUse,
+    ] {
+        queue(run, kind).await?;
     }
     Ok(())
 }
 
+async fn queue(run: &mut LeasedRun<'_>, kind: NotificationKind) -> Result<(), Interrupted> {
+    let settings = &run.node.context.settings;
+    let mut after = None;
+    loop {
+        let due = DueNotifications {
+            kind,
+            now: run.heartbeat().await?,
+            reminder_days: settings.expiry_reminder_days().to_vec(),
+            warning_days: settings.expiry_warning_days(),
+        };
+        let begun = run.node.context.time.now();
+        let page = run.store.owners_due(&due, after, BATCH_OWNERS);
+        let page = run.node.in_time(page).await?;
+        if !page.owners.is_empty() {
+            let queued = run
+                .store
+                .queue_due_notifications(&run.lease, &due, &page.owners);
+            let queued = run.node.in_time(queued).await?;
+            if queued > 0 {
+                tracing::info!(%kind, count = queued, "notifications queued");
+                run.node.wake_delivery();
+            }
+        }
+        let Some(next) = page.next else {
+            return Ok(());
+        };
+        after = Some(next);
+        leave_gap(run, begun).await;
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -91,6 +108,29 @@ mod tests {
             fixture.clock.advance(advance);
             assert_eq!(announced().await, expected);
         }
+    }
+
+    #[tokio::test]
+    async fn a_run_announces_the_tokens_of_all_owners() {
+        let notifier: Arc<dyn Notifier> = Arc::new(RecordingNotifier::default());
+        let fixture = Fixture::new(&[notifier]);
+        let mut owners = BTreeSet::new();
+        for number in 0..=2 * BATCH_OWNERS {
+            let owner = fixture.directory.add(&format!("user {number}"));
+            fixture.token(&owner, 8).await;
+            owners.insert(owner);
+        }
+        fixture.take().await;
+        fixture.clock.advance(Duration::from_secs(24 * 60 * 60));
+        assert!(run(&mut fixture.run(Job::ExpiryCheck).await).await.is_ok());
+        let announced = fixture.take().await.into_iter();
+        let announced: BTreeSet<_> = announced.map(|queued| queued.owner).collect();
+        assert!(
+            announced == owners,
+            "{} of {}",
+            announced.len(),
+            owners.len()
+        );
     }
 
     #[tokio::test]

@@ -6,6 +6,7 @@ mod feed;
 mod fixture;
 mod lease;
 mod outbox;
+mod owners;
 mod prune;
 mod scheduling;
 mod shutdown;

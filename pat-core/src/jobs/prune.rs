@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::ANSWER_TIMEOUT;
 use super::lease::{Interrupted, LeasedRun};
+use super::owners::OwnerWalk;
 use crate::clock::Moment;
 use crate::directory::MAX_PROFILES;
 use crate::error::Unavailable;
@@ -203,15 +204,8 @@ impl Census {
 /// Looks up all owners in the directory until it fails. Owners not looked up are not missing.
 async fn take_census(run: &mut LeasedRun<'_>) -> Result<Census, Interrupted> {
     let mut census = Census::default();
-    let mut last: Option<Owner> = None;
-    loop {
-        run.heartbeat().await?;
-        let page = run.store.owners_after(last.as_ref(), BATCH);
-        let page = run.node.in_time(page).await?;
-        let Some(listed) = page.last() else {
-            return Ok(census);
-        };
-        last = Some(listed.owner.clone());
+    let mut walk = OwnerWalk::new(BATCH);
+    while let Some(page) = walk.next_listed(run).await? {
         let owners: Vec<_> = page.iter().map(|listed| listed.owner.clone()).collect();
         let missing = match census.failure {
             Some(_) => HashSet::new(),
@@ -222,6 +216,7 @@ async fn take_census(run: &mut LeasedRun<'_>) -> Result<Census, Interrupted> {
             census.add(listed, is_missing);
         }
     }
+    Ok(census)
 }
 
 /// Returns the owners whom the directory does not know, after a second look-up of each. One whose

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::feed::{self, Rounds};
 use super::lease::{Interrupted, JobRun, LEASE_TTL, LeasedRun};
+use super::owners::OwnerWalk;
 use super::{expiry, prune, unused};
 use crate::node::Node;
 use crate::schedule::Schedule;
@@ -132,7 +133,6 @@ async fn run(run: &mut LeasedRun<'_>, job: Job, rounds: Rounds) -> Result<(), In
             mend_future(run).await?;
             note_unseen(run).await?;
             expiry::run(run).await?;
-            unused::warn_replaced(run).await?;
             unused::run(run).await
         }
     }
@@ -144,13 +144,13 @@ async fn note_unseen(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     if run.node.context.settings.owner_max_absence().is_zero() {
         return Ok(());
     }
-    loop {
+    let mut owners = OwnerWalk::new(BATCH);
+    while let Some(owners) = owners.next(run).await? {
         let now = run.heartbeat().await?;
-        let noting = run.store.note_unseen(&run.lease, now, BATCH);
-        if run.node.in_time(noting).await? < u64::from(BATCH) {
-            return Ok(());
-        }
+        let noting = run.store.note_unseen(&run.lease, now, &owners);
+        run.node.in_time(noting).await?;
     }
+    Ok(())
 }
 
 async fn mend_future(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {

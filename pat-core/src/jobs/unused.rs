@@ -1,38 +1,15 @@
-//! Tokens that no client uses, and replaced tokens that a client still uses.
+//! Tokens that no client uses.
 
 use jiff::Timestamp;
 
 use super::lease::{Interrupted, LeasedRun};
+use super::owners::OwnerWalk;
 use super::prune::leave_gap;
 use crate::event::EventKind;
-use crate::store::{Change, Revoked, StoreTime, UNUSED_NOTICE, UnusedTokens};
+use crate::store::{Change, Revoked, StoreTime, UNUSED_NOTICE, UnusedCount, UnusedTokens};
 
-/// The most owners for whom one transaction queues warnings.
+/// The most owners whose tokens one transaction warns of or revokes.
 const BATCH_OWNERS: u32 = 100;
-/// The most tokens that one transaction revokes.
-const BATCH: u32 = 500;
-
-/// Notifies owners of replaced tokens that are still in use shortly before their end.
-pub(super) async fn warn_replaced(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
-    if !run.node.notifies() {
-        return Ok(());
-    }
-    loop {
-        let now = run.heartbeat().await?;
-        let begun = run.node.context.time.now();
-        let warning = run.store.warn_replaced(&run.lease, now, BATCH_OWNERS);
-        let queued = run.node.in_time(warning).await?;
-        if queued == 0 {
-            return Ok(());
-        }
-        tracing::info!(
-            count = queued,
-            "owners of replaced tokens in use are notified"
-        );
-        run.node.wake_delivery();
-        leave_gap(run, begun).await;
-    }
-}
 
 /// Warns the owners of unused tokens, and revokes the tokens a week later.
 ///
@@ -57,7 +34,7 @@ pub(super) async fn run(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
         return Ok(());
     }
     let unused = unused_tokens(run).await?;
-    let count = run.node.in_time(run.store.count_unused(&unused)).await?;
+    let count = count(run).await?;
     let week_ago = StoreTime::default().cutoff(unused.vouched, UNUSED_NOTICE);
     if let Some(at) = count.lagging_node_forgotten_at.filter(|at| *at > week_ago) {
         tracing::warn!(
@@ -90,18 +67,34 @@ async fn unused_tokens(run: &mut LeasedRun<'_>) -> Result<UnusedTokens, Interrup
 }
 
 async fn warn(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
-    loop {
+    let mut owners = OwnerWalk::new(BATCH_OWNERS);
+    while let Some(owners) = owners.next(run).await? {
         let unused = unused_tokens(run).await?;
         let begun = run.node.context.time.now();
-        let warning = run.store.warn_unused(&run.lease, &unused, BATCH_OWNERS);
+        let warning = run.store.warn_unused(&run.lease, &unused, &owners);
         let queued = run.node.in_time(warning).await?;
-        if queued == 0 {
-            return Ok(());
+        if queued > 0 {
+            tracing::info!(count = queued, "owners of unused tokens are warned");
+            run.node.wake_delivery();
         }
-        tracing::info!(count = queued, "owners of unused tokens are warned");
-        run.node.wake_delivery();
         leave_gap(run, begun).await;
     }
+    Ok(())
+}
+
+/// Counts the unused tokens of all owners.
+async fn count(run: &mut LeasedRun<'_>) -> Result<UnusedCount, Interrupted> {
+    let mut all = UnusedCount::default();
+    let mut owners = OwnerWalk::new(BATCH_OWNERS);
+    while let Some(owners) = owners.next(run).await? {
+        let unused = unused_tokens(run).await?;
+        let counted = run.store.count_unused(&unused, &owners);
+        let counted = run.node.in_time(counted).await?;
+        all.revocable += counted.revocable;
+        all.live += counted.live;
+        all.lagging_node_forgotten_at = counted.lagging_node_forgotten_at;
+    }
+    Ok(all)
 }
 
 /// Whether all nodes have written their last uses to the store.
@@ -124,10 +117,11 @@ async fn are_last_uses_stored(run: &LeasedRun<'_>) -> Result<bool, Interrupted> 
 
 async fn revoke(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     let mut count = 0;
-    loop {
+    let mut owners = OwnerWalk::new(BATCH_OWNERS);
+    while let Some(owners) = owners.next(run).await? {
         let unused = unused_tokens(run).await?;
         let begun = run.node.context.time.now();
-        let revoking = run.store.revoke_unused(&run.lease, &unused, BATCH);
+        let revoking = run.store.revoke_unused(&run.lease, &unused, &owners);
         let epochs = &run.node.auth.epochs;
         let Revoked { at, tokens, .. } = match run.node.in_time(revoking).await {
             Ok(revoked) => revoked,
@@ -141,7 +135,6 @@ async fn revoke(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
             epochs.bump(&change);
         }
         count += tokens.len();
-        let is_last = tokens.len() < BATCH as usize;
         if !tokens.is_empty() {
             run.node.wake_delivery();
             let event = EventKind::Revoked {
@@ -151,9 +144,6 @@ async fn revoke(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
                 revocation: None,
             };
             run.node.emit_change(at, event);
-        }
-        if is_last {
-            break;
         }
         leave_gap(run, begun).await;
     }

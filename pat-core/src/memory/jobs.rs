@@ -1,18 +1,20 @@
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+use super::unused::is_used_at_the_end;
 use super::{LiveChildren, MemoryStore};
 use crate::client::Client;
 use crate::event::EventKind;
 use crate::notification::{NotificationId, NotificationKind, NotificationToken};
 use crate::store::{
-    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, IDEMPOTENCY_KEPT, Job, JobStore,
-    LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest, ListedOwner, MissingOwners, Outbox, Outcome,
-    Prune, Pruned, PrunedToken, Purge, QueuedNotification, Revocation, Revoked, StoreError,
-    StoreTime, TRANSIENT_KEPT, UnusedCount, UnusedTokens,
+    CLOCK_TOLERANCE, Claim, DeadNotification, DueNotifications, DueOwners, ExpiryPosition,
+    IDEMPOTENCY_KEPT, Job, JobStore, LONGEST_DELAY, Lease, LeaseAnswer, LeaseRequest, ListedOwner,
+    MissingOwners, Outbox, Outcome, Prune, Pruned, PrunedToken, Purge, QueuedNotification,
+    REPLACED_NOTICE, Revocation, Revoked, StoreError, StoreTime, TRANSIENT_KEPT, UnusedCount,
+    UnusedTokens,
 };
 use crate::token::{Owner, Token, TokenId, random_u64};
 
@@ -26,7 +28,7 @@ pub(super) struct Tables {
     /// When the last warning was queued that a token will be revoked because it is unused.
     pub(super) unused_warned_at: HashMap<TokenId, Timestamp>,
     /// The replaced tokens of whose use a notification was queued.
-    pub(super) told_of_use: Vec<TokenId>,
+    pub(super) told_of_use: HashSet<TokenId>,
     notifications: BTreeMap<NotificationId, NotificationRow>,
     missing_since: HashMap<Owner, Timestamp>,
 }
@@ -174,9 +176,15 @@ impl super::Tables {
                             .reminder(token)
                             .is_some_and(|reminder| !self.jobs.is_reminded(token.id, reminder))
                 }
+                NotificationKind::ReplacedInUse => {
+                    at > due.now - REPLACED_NOTICE
+                        && is_used_at_the_end(token)
+                        && !self.jobs.told_of_use.contains(&token.id)
+                }
                 _ => at <= due.now && !self.jobs.is_notified(token.id, due.kind),
             });
-            is_due && token.revoked_at.is_none() && !token.is_transient
+            let may_be_transient = due.kind == NotificationKind::ReplacedInUse;
+            is_due && token.revoked_at.is_none() && (may_be_transient || !token.is_transient)
         })
     }
 
@@ -236,25 +244,40 @@ impl JobStore for MemoryStore {
         Ok(())
     }
 
+    async fn owners_due(
+        &self,
+        due: &DueNotifications,
+        after: Option<ExpiryPosition>,
+        max_owners: u32,
+    ) -> Result<DueOwners, StoreError> {
+        let tables = self.tables()?;
+        let positions = tables.due(due).filter_map(|token| {
+            let position = ExpiryPosition::new(token.expires_at?, token.id);
+            Some((position, token.owner.clone()))
+        });
+        let later: BTreeMap<_, _> = positions
+            .filter(|(position, _)| Some(*position) > after)
+            .collect();
+        Ok(DueOwners::collect(later, max_owners, None))
+    }
+
     async fn queue_due_notifications(
         &self,
         lease: &Lease,
         due: &DueNotifications,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
         let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
-        let mut by_owner: BTreeMap<&Owner, Vec<TokenId>> = BTreeMap::new();
-        for token in tables.due(due) {
-            by_owner.entry(&token.owner).or_default().push(token.id);
-        }
-        let ids: Vec<_> = by_owner
-            .into_values()
-            .take(max_owners as usize)
-            .flatten()
-            .collect();
+        let due_tokens = tables.due(due);
+        let due_tokens = due_tokens.filter(|token| owners.contains(&token.owner));
+        let ids: Vec<_> = due_tokens.map(|token| token.id).collect();
         if due.kind == NotificationKind::ExpiresSoon {
             tables.jobs.withdraw(due.kind, &ids);
+        }
+        if due.kind == NotificationKind::ReplacedInUse {
+            tables.jobs.told_of_use.extend(&ids);
+            return tables.queue(due.kind, &ids, due.now, None);
         }
         for id in &ids {
             tables.jobs.told.insert(*id, due.kind);
@@ -298,7 +321,7 @@ impl JobStore for MemoryStore {
             tables.jobs.told.remove(&token.id);
             tables.jobs.reminded.remove(&token.id);
             tables.jobs.unused_warned_at.remove(&token.id);
-            tables.jobs.told_of_use.retain(|id| *id != token.id);
+            tables.jobs.told_of_use.remove(&token.id);
         }
         tables.adopt_children_of(&old);
         tables
@@ -323,37 +346,30 @@ impl JobStore for MemoryStore {
         &self,
         lease: &Lease,
         unused: &UnusedTokens,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
         let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
-        tables.warn_unused(unused, max_owners)
+        tables.warn_unused(unused, owners)
     }
 
-    async fn count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, StoreError> {
-        Ok(self.tables()?.count_unused(unused))
+    async fn count_unused(
+        &self,
+        unused: &UnusedTokens,
+        owners: &[Owner],
+    ) -> Result<UnusedCount, StoreError> {
+        Ok(self.tables()?.count_unused(unused, owners))
     }
 
     async fn revoke_unused(
         &self,
         lease: &Lease,
         unused: &UnusedTokens,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<Revoked, StoreError> {
         let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
-        tables.revoke_unused(unused, limit)
-    }
-
-    async fn warn_replaced(
-        &self,
-        lease: &Lease,
-        now: Timestamp,
-        max_owners: u32,
-    ) -> Result<u64, StoreError> {
-        let mut tables = self.tables()?;
-        tables.jobs.check(lease)?;
-        tables.warn_replaced(now, max_owners)
+        tables.revoke_unused(unused, owners)
     }
 
     async fn purge(&self, lease: &Lease, purge: &Purge, limit: u32) -> Result<u64, StoreError> {
@@ -406,19 +422,17 @@ impl JobStore for MemoryStore {
         &self,
         lease: &Lease,
         now: Timestamp,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
         let mut tables = self.tables()?;
         tables.jobs.check(lease)?;
-        let unrevoked = tables.tokens.values().filter(|t| t.revoked_at.is_none());
-        let owners: BTreeSet<_> = unrevoked.map(|token| token.owner.clone()).collect();
-        let unseen = owners.into_iter();
-        let unseen = unseen.filter(|owner| !tables.seen_at.contains_key(owner));
-        let unseen: Vec<_> = unseen.take(limit as usize).collect();
-        let count = unseen.len() as u64;
-        tables
-            .seen_at
-            .extend(unseen.into_iter().map(|owner| (owner, now)));
+        let mut count = 0;
+        for owner in owners {
+            if !tables.seen_at.contains_key(owner) {
+                tables.seen_at.insert(owner.clone(), now);
+                count += 1;
+            }
+        }
         Ok(count)
     }
 

@@ -1,6 +1,6 @@
 //! Unused tokens, and replaced ones that are in use.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -8,20 +8,17 @@ use jiff::{SignedDuration, Timestamp};
 use super::{LiveChildren, Tables};
 use crate::notification::NotificationKind;
 use crate::store::{
-    Change, REPLACED_NOTICE, Revocation, Revoked, RevokedToken, StoreError, StoreTime,
-    UNUSED_NOTICE, UNUSED_NOTICE_LASTS, UnusedCount, UnusedTokens,
+    Change, Revocation, Revoked, RevokedToken, StoreError, StoreTime, UNUSED_NOTICE,
+    UNUSED_NOTICE_LASTS, UnusedCount, UnusedTokens,
 };
-use crate::token::{Owner, Token, TokenId};
+use crate::token::{Owner, Token};
 
 impl Tables {
-    /// Returns the tokens of up to `max_owners` owners that meet a condition.
-    fn of_owners(&self, max_owners: u32, is_due: impl Fn(&Token) -> bool) -> Vec<TokenId> {
-        let mut by_owner: BTreeMap<&Owner, Vec<TokenId>> = BTreeMap::new();
-        for token in self.tokens.values().filter(|token| is_due(token)) {
-            by_owner.entry(&token.owner).or_default().push(token.id);
-        }
-        let due = by_owner.into_values().take(max_owners as usize);
-        due.flatten().collect()
+    /// Returns the tokens of these owners.
+    pub(super) fn of_owners(&self, owners: &[Owner]) -> impl Iterator<Item = &Token> {
+        let owners: BTreeSet<_> = owners.iter().collect();
+        let tokens = self.tokens.values();
+        tokens.filter(move |token| owners.contains(&token.owner))
     }
 
     /// Returns when the warning about a token was queued, if it counts.
@@ -45,14 +42,15 @@ impl Tables {
     pub(super) fn warn_unused(
         &mut self,
         unused: &UnusedTokens,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
         let latest = StoreTime::default().cutoff(unused.vouched, unused.warn_after);
-        let ids = self.of_owners(max_owners, |token| {
+        let due = self.of_owners(owners).filter(|token| {
             is_live(token, unused.now + UNUSED_NOTICE)
                 && token.is_unused_since(latest)
                 && self.unused_warning(token, unused).is_none()
         });
+        let ids: Vec<_> = due.map(|token| token.id).collect();
         let warned_at = StoreTime::default().cutoff(unused.vouched, Duration::ZERO);
         for id in &ids {
             self.jobs.unused_warned_at.insert(*id, warned_at);
@@ -62,9 +60,9 @@ impl Tables {
         self.queue(kind, &ids, unused.now, None)
     }
 
-    pub(super) fn count_unused(&self, unused: &UnusedTokens) -> UnusedCount {
+    pub(super) fn count_unused(&self, unused: &UnusedTokens, owners: &[Owner]) -> UnusedCount {
         let count = |wanted: &dyn Fn(&Token) -> bool| {
-            let wanted = self.tokens.values().filter(|token| wanted(token));
+            let wanted = self.of_owners(owners).filter(|token| wanted(token));
             wanted.count() as u64
         };
         UnusedCount {
@@ -77,12 +75,11 @@ impl Tables {
     pub(super) fn revoke_unused(
         &mut self,
         unused: &UnusedTokens,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<Revoked, StoreError> {
-        let tokens = self.tokens.values();
+        let tokens = self.of_owners(owners);
         let revocable = tokens.filter(|token| self.is_revocable(token, unused));
         let revoked: Vec<_> = revocable
-            .take(limit as usize)
             .map(|token| RevokedToken {
                 name: Some(token.name.clone()),
                 ..RevokedToken::new(token.id, token.owner.clone())
@@ -110,24 +107,6 @@ impl Tables {
         self.audit.record(revocation.at, event)?;
         Ok(Revoked::new(revocation.at, revoked))
     }
-
-    pub(super) fn warn_replaced(
-        &mut self,
-        now: Timestamp,
-        max_owners: u32,
-    ) -> Result<u64, StoreError> {
-        let told: BTreeSet<_> = self.jobs.told_of_use.iter().copied().collect();
-        let ids = self.of_owners(max_owners, |token| {
-            token.revoked_at.is_none()
-                && token
-                    .expires_at
-                    .is_some_and(|end| end > now - REPLACED_NOTICE)
-                && is_used_at_the_end(token)
-                && !told.contains(&token.id)
-        });
-        self.jobs.told_of_use.extend(&ids);
-        self.queue(NotificationKind::ReplacedInUse, &ids, now, None)
-    }
 }
 
 fn is_live(token: &Token, now: Timestamp) -> bool {
@@ -137,7 +116,7 @@ fn is_live(token: &Token, now: Timestamp) -> bool {
 }
 
 /// Whether a replaced token was used in the last tenth of its overlap.
-fn is_used_at_the_end(token: &Token) -> bool {
+pub(super) fn is_used_at_the_end(token: &Token) -> bool {
     let (Some(replaced), Some(end), Some(used)) =
         (token.replaced, token.expires_at, token.last_used_at)
     else {

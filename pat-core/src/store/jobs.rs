@@ -4,14 +4,15 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+use super::due::{DueNotifications, DueOwners, ExpiryPosition};
 use super::lease::{Lease, LeaseAnswer, LeaseRequest};
 use super::outbox::{Claim, DeadNotification, Outbox, Outcome, QueuedNotification};
 use super::prune::{Prune, Pruned};
 use super::{Revoked, StoreError, StoreTime, UnusedCount, UnusedTokens};
-use crate::notification::{NotificationId, NotificationKind};
-use crate::token::{Owner, Token};
+use crate::notification::NotificationId;
+use crate::token::Owner;
 
 /// The job capability of a store ([`TokenStore::jobs`](super::TokenStore::jobs)): leases of jobs, the
 /// deletion of old tokens (pruning), and the outbox of notifications. Without this capability no token is
@@ -100,21 +101,26 @@ pub trait JobStore: Debug + Send + Sync {
     /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn release_lease(&self, lease: &Lease, is_done: bool) -> Result<(), StoreError>;
 
-    /// Queues the due notifications of one kind for up to `max_owners` owners: one notification for each
-    /// owner, about all of the owner's due tokens. Returns how many notifications it queued; 0 if no token
-    /// is due.
+    /// Returns owners of tokens about which notifications are due by [`JobStore::queue_due_notifications`], in the
+    /// order in which the tokens expire: up to `max_owners` of those whose tokens come after the position `after`,
+    /// or of the first ones if `after` is `None`.
     ///
-    /// For [`NotificationKind::ExpiresSoon`], a token is due if it is unrevoked and has not expired, and
-    /// [`DueNotifications::reminder`] returns a reminder for which no notification was queued before: neither
-    /// this reminder, in days, nor a smaller one, nor `Expired`. The store keeps the reminder, so that a change
-    /// of [`DueNotifications::reminder_days`] repeats none. The new notification replaces an earlier one about
-    /// the token that was not sent yet: the store removes the token from that one.
+    /// # Errors
+    /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
+    async fn owners_due(
+        &self,
+        due: &DueNotifications,
+        after: Option<ExpiryPosition>,
+        max_owners: u32,
+    ) -> Result<DueOwners, StoreError>;
+
+    /// Queues the due notifications of one kind for the owners `owners`: one notification for each owner of
+    /// [due](DueNotifications) tokens, about all of them. Returns how many notifications it queued. The store records
+    /// that they are queued, and removes a token about which it queues
+    /// [`ExpiresSoon`](crate::notification::NotificationKind::ExpiresSoon) from earlier ones that were not sent yet.
     ///
-    /// For [`NotificationKind::Expired`], a token is due if it is unrevoked, has expired, and no `Expired` was
-    /// queued for it before.
-    ///
-    /// A [transient](crate::Token::is_transient) token is never due. No token is due while the store's clock is more than [`LONGEST_LEAP`] ahead of
-    /// its [mark](StoreTime::mark): then the clock may be wrong, and the notifications false.
+    /// No token is due while the store's clock is more than [`LONGEST_LEAP`] ahead of its
+    /// [mark](StoreTime::mark): then the clock may be wrong, and the notifications false.
     ///
     /// # Errors
     /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
@@ -124,7 +130,7 @@ pub trait JobStore: Debug + Send + Sync {
         &self,
         lease: &Lease,
         due: &DueNotifications,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError>;
 
     /// Deletes up to `limit` old tokens, and returns the deleted tokens. A token is old if it expired or
@@ -134,8 +140,9 @@ pub trait JobStore: Debug + Send + Sync {
     ///
     /// In the same transaction, the store does the following:
     ///
-    /// - If [`Prune::notify`] is `true`, it queues one [`NotificationKind::Pruned`] for each owner of
-    ///   at least one deleted token that was neither revoked nor transient, about those tokens alone.
+    /// - If [`Prune::notify`] is `true`, it queues one
+    ///   [`Pruned`](crate::notification::NotificationKind::Pruned) for each owner of at least one deleted token that was
+    ///   neither revoked nor transient, about those tokens alone.
     /// - It makes each child of a deleted token a child of another token, so that a revocation with descendants
     ///   ([`RevocationScope::TokensAndDescendants`](super::RevocationScope::TokensAndDescendants)) that would
     ///   have revoked the child still does: of the remaining token of the deleted one's line with the smallest
@@ -148,9 +155,9 @@ pub trait JobStore: Debug + Send + Sync {
     /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
     async fn prune(&self, lease: &Lease, prune: &Prune, limit: u32) -> Result<Pruned, StoreError>;
 
-    /// Queues warnings ([`NotificationKind::UnusedWarning`]) about unused tokens for up to `max_owners` owners: one
-    /// notification for each owner, about all of the owner's tokens that are due. Returns how many notifications
-    /// it queued; 0 if no token is due. The default implementation queues none.
+    /// Queues warnings ([`UnusedWarning`](crate::notification::NotificationKind::UnusedWarning)) about unused tokens of
+    /// the owners `owners`: one notification for each owner of due tokens, about all of them. Returns how many
+    /// notifications it queued. The default implementation queues none.
     ///
     /// A token is due if it has been unused for [`UnusedTokens::warn_after`], does not expire within
     /// [`UNUSED_NOTICE`](super::UNUSED_NOTICE), and has no warning that counts. A warning counts if it was queued
@@ -165,24 +172,28 @@ pub trait JobStore: Debug + Send + Sync {
         &self,
         lease: &Lease,
         unused: &UnusedTokens,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
-        let _ = (lease, unused, max_owners);
+        let _ = (lease, unused, owners);
         Ok(0)
     }
 
-    /// Returns how many tokens [`JobStore::revoke_unused`] would revoke, of how many. The default implementation
-    /// returns [`UnusedCount::default`].
+    /// Returns how many tokens of the owners `owners` [`JobStore::revoke_unused`] would revoke, of how many. The
+    /// default implementation returns [`UnusedCount::default`].
     ///
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
-    async fn count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, StoreError> {
-        let _ = unused;
+    async fn count_unused(
+        &self,
+        unused: &UnusedTokens,
+        owners: &[Owner],
+    ) -> Result<UnusedCount, StoreError> {
+        let _ = (unused, owners);
         Ok(UnusedCount::default())
     }
 
-    /// Revokes up to `limit` unused tokens, and returns the revoked tokens. The default implementation revokes
-    /// none.
+    /// Revokes the unused tokens of the owners `owners`, and returns the revoked tokens. The default implementation
+    /// revokes none.
     ///
     /// A token is revoked if it has been unused for [`UnusedTokens::revoke_after`], and has a warning that counts
     /// ([`JobStore::warn_unused`]) and was queued at least [`UNUSED_NOTICE`](super::UNUSED_NOTICE) ago. The store
@@ -190,7 +201,7 @@ pub trait JobStore: Debug + Send + Sync {
     ///
     /// In the same transaction, the store does what [`TokenStore::revoke`](super::TokenStore::revoke) does for
     /// these tokens alone, without an administrator and with [`UnusedTokens::reason`], and queues one
-    /// [`NotificationKind::UnusedRevoked`] for each owner.
+    /// [`UnusedRevoked`](crate::notification::NotificationKind::UnusedRevoked) for each owner.
     ///
     /// # Errors
     /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
@@ -200,34 +211,10 @@ pub trait JobStore: Debug + Send + Sync {
         &self,
         lease: &Lease,
         unused: &UnusedTokens,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<Revoked, StoreError> {
-        let _ = (lease, limit);
+        let _ = (lease, owners);
         Ok(Revoked::new(unused.now, Vec::new()))
-    }
-
-    /// Queues one [`NotificationKind::ReplacedInUse`] for each of up to `max_owners` owners, about the owner's
-    /// replaced tokens ([`Token::replaced`]) that were still in use shortly before their expiry. Returns how many
-    /// notifications it queued; 0 if no token is due. The default implementation queues none. `now` is the time
-    /// of the caller's clock, for a store without a clock of its own.
-    ///
-    /// A token is due if it is replaced and unrevoked, was last used in the last tenth of the time from its
-    /// replacement to its expiry, did not expire longer than [`REPLACED_NOTICE`](super::REPLACED_NOTICE) ago, and
-    /// no such notification was queued for it before. No token is
-    /// due while the store's clock is more than [`LONGEST_LEAP`] ahead of its [mark](StoreTime::mark).
-    ///
-    /// # Errors
-    /// - [`StoreError::LeaseLost`]: another node has acquired the job's lease after `lease` was acquired. An
-    ///   expired lease holds until then.
-    /// - Another [`StoreError`]: the database [fails or does not answer](super::TokenStore#errors).
-    async fn warn_replaced(
-        &self,
-        lease: &Lease,
-        now: Timestamp,
-        max_owners: u32,
-    ) -> Result<u64, StoreError> {
-        let _ = (lease, now, max_owners);
-        Ok(0)
     }
 
     /// Deletes rows that are older than `purge` allows, with their age measured from the vouched time
@@ -280,7 +267,7 @@ pub trait JobStore: Debug + Send + Sync {
         limit: u32,
     ) -> Result<Vec<ListedOwner>, StoreError>;
 
-    /// Records the present time for up to `limit` owners of unrevoked tokens without a recorded time
+    /// Records the present time for those of the owners `owners` that have no recorded time
     /// ([`TokenStore::note_seen`](super::TokenStore::note_seen)), as if the host had seen them, and returns how
     /// many there were. So the absence of an owner whom the host never reports begins then. The default
     /// implementation records nothing. `now` is the time of the caller's clock, for a store without a clock of
@@ -294,9 +281,9 @@ pub trait JobStore: Debug + Send + Sync {
         &self,
         lease: &Lease,
         now: Timestamp,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
-        let _ = (lease, now, limit);
+        let _ = (lease, now, owners);
         Ok(0)
     }
 
@@ -401,53 +388,6 @@ pub trait JobStore: Debug + Send + Sync {
     /// # Errors
     /// [`StoreError`] if the database [fails or does not answer](super::TokenStore#errors).
     async fn requeue_all_notifications(&self, now: Timestamp) -> Result<u64, StoreError>;
-}
-
-/// The criteria by which [`JobStore::queue_due_notifications`] finds the tokens whose owners are notified.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct DueNotifications {
-    /// Kind of the queued notifications: [`NotificationKind::ExpiresSoon`] or
-    /// [`NotificationKind::Expired`].
-    pub kind: NotificationKind,
-    /// The present time by the caller's clock, for a store without a clock of its own.
-    pub now: Timestamp,
-    /// How many days of 24 hours before its expiry a token is due for [`NotificationKind::ExpiresSoon`], in
-    /// descending order without duplicates (the setting `pat.expiry.reminder.days`); unused for
-    /// [`NotificationKind::Expired`].
-    pub reminder_days: Vec<u32>,
-    /// Which reminder counts as queued for a token about which a version of this crate without
-    /// [`reminder_days`](DueNotifications::reminder_days) has queued [`NotificationKind::ExpiresSoon`], in days
-    /// (the setting `atlassian.pats.expiry.warning.days`).
-    pub warning_days: u32,
-}
-
-impl DueNotifications {
-    /// Creates criteria for notifications of the kind `kind` at the time `now`. `reminder_days` becomes the
-    /// field of this name; [`DueNotifications::warning_days`] is 0.
-    #[must_use]
-    pub const fn new(kind: NotificationKind, now: Timestamp, reminder_days: Vec<u32>) -> Self {
-        Self {
-            kind,
-            now,
-            reminder_days,
-            warning_days: 0,
-        }
-    }
-
-    /// Returns the reminder, in days, that applies to `token` now: the smallest one of
-    /// [`reminder_days`](DueNotifications::reminder_days) that is not less than the time until the token's
-    /// expiry. `None` if there is none, or if it is not less than the life span of the token.
-    #[must_use]
-    pub fn reminder(&self, token: &Token) -> Option<u32> {
-        let left = token.expires_at?.duration_since(self.now);
-        let days = |days: u32| SignedDuration::from_hours(i64::from(days) * 24);
-        let reminders = self.reminder_days.iter().rev().copied();
-        let nearest = reminders
-            .into_iter()
-            .find(|reminder| left <= days(*reminder));
-        nearest.filter(|reminder| token.lives_longer_than(days(*reminder)))
-    }
 }
 
 /// Seven days: while the store's clock is further ahead of its [mark](StoreTime::mark) than that,

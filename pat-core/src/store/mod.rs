@@ -5,6 +5,7 @@
 //! ([`Pats`](crate::Pats)) on the store.
 
 mod audit;
+mod due;
 mod feed;
 mod import;
 mod jobs;
@@ -29,14 +30,13 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use self::audit::AuditStore;
+pub use self::due::{DueNotifications, DueOwners, ExpiryPosition};
 pub use self::feed::{
     Change, ChangeEntry, ChangePage, FeedPosition, MOST_READ, NODE_FORGOTTEN_AFTER, NodeReport,
     ReportMode,
 };
 pub use self::import::{ImportOutcome, ImportStore, ImportedToken, Imports, NewImport};
-pub use self::jobs::{
-    CLOCK_TOLERANCE, DueNotifications, JobStore, LONGEST_LEAP, ListedOwner, MissingOwners, Purge,
-};
+pub use self::jobs::{CLOCK_TOLERANCE, JobStore, LONGEST_LEAP, ListedOwner, MissingOwners, Purge};
 pub use self::lease::{Job, Lease, LeaseAnswer, LeaseRequest};
 pub use self::outbox::{
     Claim, DeadNotification, LONGEST_DELAY, Outbox, Outcome, QueuedNotification,

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 pub const UNUSED_NOTICE: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// A day: how long after the expiry of a replaced token its owner is notified that it was in use until then
-/// ([`JobStore::warn_replaced`](super::JobStore::warn_replaced)).
+/// ([`DueNotifications`](super::DueNotifications)).
 pub const REPLACED_NOTICE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// Thirty days: how long the warning about an unused token counts. A token that was not revoked by then is not
@@ -76,8 +76,8 @@ pub(crate) fn unused_days(reason: &str) -> Option<u32> {
     days.parse().ok()
 }
 
-/// How many tokens [`JobStore::revoke_unused`](super::JobStore::revoke_unused) would revoke, and what a caller
-/// must know to decide whether it may.
+/// How many tokens of some owners [`JobStore::revoke_unused`](super::JobStore::revoke_unused) would revoke, and what a
+/// caller must know to decide whether it may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct UnusedCount {

@@ -1,55 +1,36 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pat_core::store::{
-    CLOCK_TOLERANCE, Change, LONGEST_DELAY, LONGEST_LEAP, Lease, MarkBounds, StoreTime,
-};
+use pat_core::store::{CLOCK_TOLERANCE, Change, LONGEST_DELAY, Lease, MarkBounds, StoreTime};
 use sqlx::Error;
 
 use super::Write;
 use crate::dialect::Dialect;
 use crate::row::{PENDING, TRANSIENT};
-use crate::sql::{CHUNK, ClockSource, Sql};
+use crate::sql::{CHUNK, Sql};
 
 impl<DB: Dialect> Write<DB> {
     /// Returns the time that this transaction compares with and stores.
     pub(crate) fn now(&self) -> Timestamp {
-        match self.clock {
-            ClockSource::Database => self.time.now(self.caller_now),
-            ClockSource::Caller => self.caller_now,
-        }
+        self.time.now()
     }
 
-    /// Returns the time before which rows are older than `kept`. `vouched` is the time that the caller
-    /// vouches for; it counts where the database has no clock.
+    /// Returns the time before which rows are older than `kept`; see [`CallTime::cutoff`](crate::call_time::CallTime).
     pub(crate) fn cutoff(&self, vouched: Timestamp, kept: Duration) -> Timestamp {
-        let time = match self.clock {
-            ClockSource::Database => self.time,
-            ClockSource::Caller => StoreTime::default(),
-        };
-        time.cutoff(vouched, kept)
+        self.time.cutoff(vouched, kept)
     }
 
     /// Reads the time again, after a lock that the transaction may have waited for.
     pub(crate) async fn read_time(&mut self) -> Result<StoreTime, Error> {
-        let clock = self.clock.expression::<DB>();
-        let sql = Sql::new(format!(
-            "SELECT {clock} AS clock, mark FROM pat_clock WHERE id = 1"
-        ));
-        self.time = self.fetch_one(sql).await?.store_time()?;
-        Ok(self.time)
-    }
-
-    /// Returns the time of the server's clock, or else that of this machine.
-    fn clock(&self, machines: Timestamp) -> Timestamp {
-        self.time.clock.unwrap_or(machines)
+        self.time.read = self.fetch_one(self.time.query()).await?.store_time()?;
+        Ok(self.time.read)
     }
 
     /// Moves the mark within these bounds; to the clock's time if the tables are empty, so that nothing
     /// could be deleted too early.
     pub(crate) async fn move_mark(&mut self, bounds: &MarkBounds) -> Result<StoreTime, Error> {
         let StoreTime { mark, .. } = self.read_time().await?;
-        let clock = self.clock(bounds.clock);
+        let clock = self.time.clock_or(bounds.clock);
         let mut next = bounds.next(mark, clock);
         if next != clock && self.is_empty().await? {
             next = clock;
@@ -66,9 +47,7 @@ impl<DB: Dialect> Write<DB> {
 
     /// Whether the clock is so far ahead of the mark that notifications would be wrong.
     pub(crate) fn leaps_too_far(&self) -> bool {
-        let clock = self.clock(self.caller_now);
-        let leaps = |mark| clock > mark + LONGEST_LEAP;
-        self.clock == ClockSource::Database && self.time.mark.is_some_and(leaps)
+        self.time.leaps_too_far()
     }
 
     async fn is_empty(&mut self) -> Result<bool, Error> {
@@ -83,7 +62,7 @@ impl<DB: Dialect> Write<DB> {
     pub(crate) async fn accept_clock(&mut self, machines: Timestamp) -> Result<StoreTime, Error> {
         let before = self.read_time().await?;
         let mut sql = Sql::new("UPDATE pat_clock SET mark = ");
-        sql.bind(self.clock(machines)).push(" WHERE id = 1");
+        sql.bind(self.time.clock_or(machines)).push(" WHERE id = 1");
         self.execute(sql).await?;
         self.read_time().await?;
         Ok(before)
@@ -156,8 +135,7 @@ impl<DB: Dialect> Write<DB> {
             return Ok(None);
         }
         let StoreTime { mark, .. } = self.read_time().await?;
-        let is_behind =
-            mark.is_some_and(|mark| self.clock(self.caller_now) + CLOCK_TOLERANCE < mark);
+        let is_behind = mark.is_some_and(|mark| self.time.clock() + CLOCK_TOLERANCE < mark);
         if is_behind {
             return Ok(Some(0));
         }

@@ -8,9 +8,9 @@ use pat_core::{Owner, TokenId};
 use sqlx::Error;
 
 use super::Write;
-use super::tokens::{Locked, Place, Takes, Unrevoked, by_parent, count_sql, sorted};
+use super::tokens::{Locked, Place, Takes, Unrevoked, count_sql, sorted};
 use crate::dialect::Dialect;
-use crate::sql::{CHUNK, Row, Sql};
+use crate::sql::{CHUNK, Row, SPARSE_CHUNK, Sql};
 
 /// For each owner, how many descendants of revoked tokens still authenticate.
 pub(crate) type LiveChildren = BTreeMap<Owner, u64>;
@@ -20,14 +20,14 @@ impl<DB: Dialect> Write<DB> {
     /// from their ancestors to their descendants must not miss the ones that get a new parent.
     pub(crate) async fn lock_owners_of_parents(&mut self, ids: &[TokenId]) -> Result<(), Error> {
         let mut owners = BTreeSet::new();
-        for chunk in ids.chunks(CHUNK) {
+        for chunk in ids.chunks(SPARSE_CHUNK) {
             if DB::HAS_ONE_WRITER {
                 break;
             }
             let mut sql = Sql::new(format!(
                 "SELECT DISTINCT p.owner FROM pat_token c{} \
                  JOIN pat_token p ON p.id = c.parent_id WHERE c.parent_id IN ",
-                by_parent::<DB>()
+                DB::by_sparse_index("pat_token_by_parent")
             ));
             sql.bind_in(chunk.iter().copied());
             for row in self.fetch(sql).await? {
@@ -44,7 +44,7 @@ impl<DB: Dialect> Write<DB> {
     pub(crate) async fn adopt_children(&mut self, ids: &[TokenId]) -> Result<(), Error> {
         let gone: BTreeSet<_> = ids.iter().copied().collect();
         let mut children = Vec::new();
-        for chunk in ids.chunks(CHUNK) {
+        for chunk in ids.chunks(SPARSE_CHUNK) {
             for row in self.children_of(chunk, "id, parent_id").await? {
                 let child = row.token_id("id")?;
                 if !gone.contains(&child) {
@@ -136,7 +136,7 @@ impl<DB: Dialect> Write<DB> {
             family.extend(locked);
             let mut children = Vec::new();
             let mut others = BTreeSet::new();
-            for chunk in parents.chunks(CHUNK) {
+            for chunk in parents.chunks(SPARSE_CHUNK) {
                 for row in self.children_of(chunk, "id, owner").await? {
                     let child = row.token_id("id")?;
                     if seen.insert(child) {
@@ -153,20 +153,20 @@ impl<DB: Dialect> Write<DB> {
         Ok(family)
     }
 
-    /// Returns these columns of all children of at most a [`CHUNK`] of tokens.
+    /// Returns these columns of all children of at most a [`SPARSE_CHUNK`] of tokens.
     async fn children_of(
         &mut self,
         parents: &[TokenId],
         columns: &str,
     ) -> Result<Vec<Row<DB>>, Error> {
+        let index = DB::by_sparse_index("pat_token_by_parent");
         let mut sql = Sql::new(format!(
-            "SELECT {columns} FROM pat_token{} WHERE parent_id IN ",
-            by_parent::<DB>()
+            "SELECT {columns} FROM pat_token{index} WHERE parent_id IN "
         ));
         sql.bind_in(parents.iter().copied());
         let rows = self.fetch(sql).await?;
         if !rows.is_empty() {
-            let mut count = count_sql(&by_parent::<DB>(), "parent_id IN ");
+            let mut count = count_sql(&index, "parent_id IN ");
             count.bind_in(parents.iter().copied());
             self.assert_all(rows.len(), count).await?;
         }
@@ -202,7 +202,7 @@ impl<DB: Dialect> Write<DB> {
         seen.extend(level.iter().copied());
         while !level.is_empty() {
             let mut children = Vec::new();
-            for chunk in level.chunks(CHUNK) {
+            for chunk in level.chunks(SPARSE_CHUNK) {
                 let columns = "id, owner, revoked_at, expires_at, disabled_at";
                 let rows = self.children_of(chunk, columns);
                 for row in rows.await? {

@@ -13,7 +13,7 @@ use super::Write;
 use crate::dialect::{Dialect, Value};
 use crate::event_row::Columns;
 use crate::row;
-use crate::sql::{CHUNK, Insert, Sql};
+use crate::sql::{Insert, Sql, inserted_at_once};
 
 /// How many events one statement numbers: its duration grows with the square of their number.
 const NUMBER_CHUNK: i64 = 500;
@@ -36,7 +36,7 @@ fn next_id() -> Result<i64, getrandom::Error> {
 }
 
 /// Returns the inserts of a row for each token of these events, a [`CHUNK`] of rows in each.
-pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
+pub(crate) fn event_inserts<DB: Dialect>(events: &[Event]) -> Result<Vec<Insert>, Error> {
     let mut rows = Vec::with_capacity(events.len());
     for event in events {
         for kind in event.kind.clone().per_token() {
@@ -49,7 +49,7 @@ pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
         inserts.push(Insert::new(
             "pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
              expires_at, notice, scopes, revocation_id, ends_at, client_address, user_agent, request_id)",
-            rows.by_ref().take(CHUNK),
+            rows.by_ref().take(inserted_at_once::<DB>()),
         ));
     }
     Ok(inserts)
@@ -90,7 +90,7 @@ impl<DB: Dialect> Write<DB> {
 
     /// Writes a row for each token of these events, many in one statement.
     pub(crate) async fn insert_events(&mut self, events: &[Event]) -> Result<(), Error> {
-        self.insert_each(event_inserts(events)?).await
+        self.insert_each(event_inserts::<DB>(events)?).await
     }
 
     /// Writes the event of a notification that was just settled, if the outcome is final.

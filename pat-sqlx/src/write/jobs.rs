@@ -1,7 +1,3 @@
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use jiff::Timestamp;
 use pat_core::notification::NotificationKind;
 use pat_core::store::{DueNotifications, Job, Lease, Prune, Purge, TRANSIENT_KEPT};
 use pat_core::{Owner, TokenId};
@@ -9,17 +5,9 @@ use sqlx::Error;
 
 use super::Write;
 use crate::dialect::Dialect;
+use crate::due;
 use crate::row::TRANSIENT;
 use crate::sql::{CHUNK, Sql};
-
-const DAY: Duration = Duration::from_hours(24);
-const DAY_MICROS: i64 = 24 * 60 * 60 * 1_000_000;
-
-/// The values of `expiry_notice` before a token has expired.
-const NOT_NOTIFIED: i64 = 0;
-const EXPIRES_SOON: i64 = 2;
-/// How many due tokens are read for each owner that is looked for.
-const DUE_PER_OWNER: i64 = 10;
 
 /// The locked lease of a job.
 pub(crate) struct LeaseRow {
@@ -74,59 +62,26 @@ impl<DB: Dialect> Write<DB> {
         Ok(self.execute(sql).await? == 1)
     }
 
-    /// Locks the tokens about which notifications are due, of up to `max_owners` owners, and returns
-    /// their ids in order.
+    /// Locks the tokens of these owners about which notifications are due, and returns their ids in order.
     pub(crate) async fn lock_due(
         &mut self,
         due: &DueNotifications,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<Vec<TokenId>, Error> {
-        let mut owners = BTreeSet::new();
-        for notice in [NOT_NOTIFIED, EXPIRES_SOON] {
-            let missing = max_owners as usize - owners.len();
-            owners.extend(self.owners_due(due, notice, missing).await?);
-            if owners.len() >= max_owners as usize {
-                break;
-            }
-        }
-        let owners: Vec<_> = owners.into_iter().collect();
         let mut ids = Vec::new();
         for chunk in owners.chunks(CHUNK) {
             // By their owners, since the index of due tokens has those of all others too. PostgreSQL 18 would also
             // search it for the end alone.
-            let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
-            let mut sql = Sql::new(format!("SELECT id FROM pat_token{index} WHERE "));
-            let notice = DB::unindexed("expiry_notice", false);
-            sql.push(format_args!("{notice} IN ({NOT_NOTIFIED}, {EXPIRES_SOON})"));
-            push_due(&mut sql, due, &DB::unindexed("expires_at", false));
-            sql.push(" AND owner IN ").bind_in(chunk);
-            sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
+            let mut sql = due::from_tokens("t.id", DB::BY_UNREVOKED_OWNER, due.kind);
+            let notice = DB::unindexed("t.expiry_notice", false);
+            sql.push(format_args!("{notice} IN "));
+            sql.bind_in(due::parts(due.kind).iter().copied());
+            due::push_due(&mut sql, due, &DB::unindexed("t.expires_at", false));
+            sql.push(" AND t.owner IN ").bind_in(chunk);
+            sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
             ids.extend(self.fetch_ids(sql).await?);
         }
         Ok(ids)
-    }
-
-    /// Returns up to `max_owners` owners of due tokens with this notice. It reads a number of tokens in the order of
-    /// the index. Those that are notified about for the first time leave this part, so that many calls read each of them
-    /// once; those with a further reminder stay in it, and are read again.
-    async fn owners_due(
-        &mut self,
-        due: &DueNotifications,
-        notice: i64,
-        max_owners: usize,
-    ) -> Result<Vec<Owner>, Error> {
-        let index = DB::by_index("pat_token_by_expiry");
-        let mut sql = Sql::new(format!(
-            "SELECT DISTINCT owner FROM (SELECT owner FROM pat_token{index} \
-             WHERE expiry_notice = {notice}"
-        ));
-        push_due(&mut sql, due, "expires_at");
-        let max_owners = i64::try_from(max_owners).unwrap_or(i64::MAX);
-        sql.push(" ORDER BY expires_at LIMIT ")
-            .bind(max_owners.saturating_mul(DUE_PER_OWNER));
-        sql.push(") d LIMIT ").bind(max_owners);
-        let rows = self.fetch(sql).await?;
-        rows.iter().map(|row| row.owner("owner")).collect()
     }
 
     /// Records that a notification of expiry is queued. A reminder replaces earlier ones about the same tokens.
@@ -135,13 +90,18 @@ impl<DB: Dialect> Write<DB> {
         ids: &[TokenId],
         due: &DueNotifications,
     ) -> Result<(), Error> {
+        if due.kind == NotificationKind::ReplacedInUse {
+            // The queued notification itself records it.
+            return Ok(());
+        }
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("UPDATE pat_token SET expiry_notice = ");
             sql.bind(due.kind.number());
             if due.kind == NotificationKind::ExpiresSoon {
                 sql.push(", reminded_days = CASE");
-                for [days, next] in reminders(due) {
-                    sql.push(" WHEN expires_at > ").bind(after(due.now, next));
+                for [days, next] in due::reminders(due) {
+                    sql.push(" WHEN expires_at > ")
+                        .bind(due::after(due.now, next));
                     sql.push(" THEN ").bind(days);
                 }
                 sql.push(" END");
@@ -167,15 +127,28 @@ impl<DB: Dialect> Write<DB> {
         let transient = format!("expiry_notice = {TRANSIENT} AND expires_at <= ");
         let mut ids = Vec::new();
         // One query for each index. There, a token that never expires has the last possible time.
-        for (condition, cutoff) in [
-            ("expires_key <= ", cutoff),
-            ("revoked_at <= ", cutoff),
-            (transient.as_str(), transient_cutoff),
+        for (index, condition, order, cutoff) in [
+            ("pat_token_by_end", "expires_key <= ", "expires_key", cutoff),
+            (
+                "pat_token_by_revocation",
+                "revoked_at <= ",
+                "revoked_at",
+                cutoff,
+            ),
+            (
+                "pat_token_by_expiry",
+                transient.as_str(),
+                "expires_at",
+                transient_cutoff,
+            ),
         ] {
-            let mut sql = Sql::new(format!("SELECT id FROM pat_token WHERE {condition}"));
+            let index = DB::by_index(index);
+            let mut sql = Sql::new(format!("SELECT id FROM pat_token{index} WHERE {condition}"));
             sql.bind(cutoff);
-            // The column alone would be looked up in its index, which does not help.
-            sql.push(" AND COALESCE(notice_due_at, 0) = 0 LIMIT ")
+            // In a form that no index has. In order, so that PostgreSQL stops at the limit and does not collect all
+            // that are old.
+            sql.push(" AND (notice_due_at > 0) IS NOT TRUE");
+            sql.push(format_args!(" ORDER BY {order} LIMIT "))
                 .bind(limit);
             ids.extend(self.fetch_ids(sql).await?);
         }
@@ -222,44 +195,4 @@ impl<DB: Dialect> Write<DB> {
         sql.bind(last);
         self.execute(sql).await
     }
-}
-
-/// Appends the condition of the tokens for which a notification is due, apart from the last one about each.
-fn push_due<DB: Dialect>(sql: &mut Sql<DB>, due: &DueNotifications, expires_at: &str) {
-    sql.push(format_args!(" AND revoked_at IS NULL AND {expires_at} <= "));
-    if due.kind != NotificationKind::ExpiresSoon {
-        sql.bind(due.now);
-        return;
-    }
-    let first = due.reminder_days.first().copied().unwrap_or_default();
-    sql.bind(after(due.now, first));
-    sql.push(format_args!(" AND {expires_at} > ")).bind(due.now);
-    sql.push(" AND (1 = 0");
-    // For each reminder the tokens to which no smaller one applies.
-    for [days, next] in reminders(due) {
-        sql.push(format_args!(" OR ({expires_at} <= "))
-            .bind(after(due.now, days));
-        sql.push(format_args!(" AND {expires_at} > "))
-            .bind(after(due.now, next));
-        sql.push(" AND expires_at - created_at > ")
-            .bind(i64::from(days) * DAY_MICROS);
-        // An older version records no reminder.
-        sql.push(" AND (expiry_notice = 0 OR COALESCE(reminded_days, ");
-        sql.bind(due.warning_days)
-            .push(") > ")
-            .bind(days)
-            .push("))");
-    }
-    sql.push(")");
-}
-
-/// Returns each reminder with the next smaller one, or 0; in days, the greatest first.
-fn reminders(due: &DueNotifications) -> impl Iterator<Item = [u32; 2]> {
-    let next = due.reminder_days.iter().skip(1).chain([&0]);
-    std::iter::zip(&due.reminder_days, next).map(|(days, next)| [*days, *next])
-}
-
-/// Returns the time some days later; the last possible time if it would be later than that.
-fn after(now: Timestamp, days: u32) -> Timestamp {
-    now.checked_add(days * DAY).unwrap_or(Timestamp::MAX)
 }

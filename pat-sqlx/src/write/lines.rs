@@ -9,7 +9,7 @@ use super::Write;
 use super::tokens::{Locked, Place, Takes, count_sql};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
-use crate::sql::{CHUNK, Sql};
+use crate::sql::{SPARSE_CHUNK, Sql};
 
 /// What an earlier request with the same key has done.
 pub(crate) enum Earlier {
@@ -62,8 +62,8 @@ impl<DB: Dialect> Write<DB> {
     ) -> Result<Vec<(TokenId, Place)>, Error> {
         let mut tokens = Vec::new();
         let lines: Vec<_> = lines.collect::<BTreeSet<_>>().into_iter().collect();
-        for chunk in lines.chunks(CHUNK) {
-            let index = by_line::<DB>();
+        for chunk in lines.chunks(SPARSE_CHUNK) {
+            let index = DB::by_sparse_index("pat_token_by_line");
             let mut sql = Sql::new(format!(
                 "SELECT id, line_id, line_seq FROM pat_token{index} WHERE line_id IN "
             ));
@@ -169,11 +169,4 @@ impl<DB: Dialect> Write<DB> {
         sql.bind(last);
         self.execute(sql).await
     }
-}
-
-/// Follows the name of the table where tokens are looked up by their lines; see [`SqlDialect::by_index`].
-///
-/// [`SqlDialect::by_index`]: crate::sql_dialect::SqlDialect::by_index
-pub(super) fn by_line<DB: Dialect>() -> String {
-    DB::by_index("pat_token_by_line")
 }

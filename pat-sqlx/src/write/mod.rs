@@ -18,7 +18,6 @@ mod updates;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pat_core::store::StoreTime;
 use sqlx::Error;
 use sqlx::pool::PoolConnection;
 use tokio::time::timeout;
@@ -27,9 +26,10 @@ pub(crate) use self::jobs::LeaseRow;
 pub(crate) use self::lines::Earlier;
 pub(crate) use self::probe::probe_owner;
 pub(crate) use self::tokens::Locked;
+use crate::call_time::CallTime;
 use crate::checkout::{CloseOnDrop, LostConnection, discard, is_connection_dead};
 use crate::dialect::Dialect;
-use crate::sql::{ClockSource, InconsistentRead, Insert, Row, Sql};
+use crate::sql::{InconsistentRead, Insert, Row, Sql};
 use crate::store::SqlxStore;
 use crate::writers::{Admission, WAIT};
 
@@ -52,11 +52,8 @@ pub(crate) struct Write<DB: Dialect> {
     /// Lets the next writer of this process in when it is dropped, after the connection.
     admission: Option<Admission>,
     state: State,
-    clock: ClockSource,
-    /// The time by the caller's clock.
-    caller_now: Timestamp,
     /// The time as last read in this transaction.
-    time: StoreTime,
+    time: CallTime,
     locks_eagerly: bool,
 }
 
@@ -95,9 +92,7 @@ impl<DB: Dialect> Write<DB> {
             connection: Some(store.pool.acquire().await?),
             admission: Some(admission),
             state: State::Unknown,
-            clock: store.clock,
-            caller_now: Timestamp::UNIX_EPOCH,
-            time: StoreTime::default(),
+            time: CallTime::new(store.clock, Timestamp::UNIX_EPOCH),
             locks_eagerly: false,
         };
         let begun = DB::run(DB::BEGIN_WRITE, write.connection()?).await;
@@ -119,7 +114,7 @@ impl<DB: Dialect> Write<DB> {
         caller_now: Timestamp,
     ) -> Result<Self, Error> {
         let mut write = Self::begin_timeless(store).await?;
-        write.caller_now = caller_now;
+        write.time.caller_now = caller_now;
         Ok(write)
     }
 

@@ -29,28 +29,28 @@ impl<DB: Dialect> Write<DB> {
         Ok(effect)
     }
 
-    /// Records the present time for up to `limit` owners of unrevoked tokens whom the host has not reported;
-    /// returns how many there were.
-    pub(crate) async fn note_unseen(&mut self, limit: u32) -> Result<u64, Error> {
-        let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
-        let mut sql = Sql::new(format!(
-            "SELECT t.owner FROM (SELECT DISTINCT owner FROM pat_token{index} WHERE revoked_at IS NULL) t \
-             LEFT JOIN pat_owner o ON o.owner = t.owner WHERE o.seen_at IS NULL LIMIT ",
-        ));
-        sql.bind(limit);
-        let rows = self.fetch(sql).await?;
-        let owners: Result<BTreeSet<_>, _> = rows.iter().map(|row| row.owner("owner")).collect();
-        let owners = owners?;
-        self.lock_owners(&owners).await?;
-        let owners: Vec<_> = owners.into_iter().collect();
+    /// Records the present time for those of these owners whom the host has not reported; returns how many there
+    /// were.
+    pub(crate) async fn note_unseen(&mut self, owners: &[Owner]) -> Result<u64, Error> {
+        let mut unseen: BTreeSet<_> = owners.iter().cloned().collect();
         for chunk in owners.chunks(CHUNK) {
+            let mut sql =
+                Sql::new("SELECT owner FROM pat_owner WHERE seen_at IS NOT NULL AND owner IN ");
+            sql.bind_in(chunk);
+            for row in self.fetch(sql).await? {
+                unseen.remove(&row.owner("owner")?);
+            }
+        }
+        self.lock_owners(&unseen).await?;
+        let unseen: Vec<_> = unseen.into_iter().collect();
+        for chunk in unseen.chunks(CHUNK) {
             let mut sql = Sql::new("UPDATE pat_owner SET seen_at = ");
             sql.bind(self.now());
             sql.push(" WHERE seen_at IS NULL AND owner IN ")
                 .bind_in(chunk);
             self.execute(sql).await?;
         }
-        Ok(owners.len() as u64)
+        Ok(unseen.len() as u64)
     }
 
     /// Records that these owners are not missing.

@@ -1,25 +1,25 @@
-//! Unused tokens, and replaced ones that are in use.
+//! Tokens that no client uses.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use pat_core::TokenId;
 use pat_core::notification::NotificationKind;
 use pat_core::store::{
-    CLOCK_TOLERANCE, REPLACED_NOTICE, Revocation, RevokedToken, UNUSED_NOTICE, UNUSED_NOTICE_LASTS,
-    UnusedCount, UnusedTokens,
+    CLOCK_TOLERANCE, Revocation, RevokedToken, UNUSED_NOTICE, UNUSED_NOTICE_LASTS, UnusedCount,
+    UnusedTokens,
 };
+use pat_core::{Owner, TokenId};
 use sqlx::Error;
 
 use super::Write;
 use super::descendants::LiveChildren;
+use crate::call_time::CallTime;
+use crate::checkout::fetch;
 use crate::dialect::Dialect;
 use crate::row::{self, TRANSIENT};
-use crate::sql::{CHUNK, Sql};
-
-/// Every token has a row of its last use.
-const USED_TOKENS: &str = "pat_token t JOIN pat_last_used u ON u.token_id = t.id";
+use crate::sql::{CHUNK, Row, Sql};
+use crate::store::SqlxStore;
 
 /// The times of a search for unused tokens.
 struct Times {
@@ -32,37 +32,65 @@ struct Times {
     latest_warning: Timestamp,
 }
 
-impl<DB: Dialect> Write<DB> {
-    fn times(&self, unused: &UnusedTokens, unused_for: Duration) -> Times {
-        let before = |kept| self.cutoff(unused.vouched, kept);
-        Times {
-            now: self.now(),
+impl Times {
+    fn new(time: &CallTime, unused: &UnusedTokens, unused_for: Duration) -> Self {
+        let before = |kept| time.cutoff(unused.vouched, kept);
+        Self {
+            now: time.now(),
             unused_since: before(unused_for),
             oldest_warning: before(UNUSED_NOTICE_LASTS),
             latest_warning: before(UNUSED_NOTICE),
         }
     }
+}
 
-    /// Locks the unused tokens without a warning that counts, of up to `max_owners` owners; records that they are
-    /// warned of, and returns their IDs.
+impl<DB: Dialect> SqlxStore<DB> {
+    pub(crate) async fn try_count_unused(
+        &self,
+        unused: &UnusedTokens,
+        owners: &[Owner],
+    ) -> Result<UnusedCount, Error> {
+        let time = CallTime::of_reader(self, unused.now).await?;
+        let times = Times::new(&time, unused, unused.revoke_after);
+        let mut count = UnusedCount::default();
+        for chunk in owners.chunks(CHUNK) {
+            let mut sql = from_tokens_of("COUNT(*) AS n", chunk, Columns::WithLastUse);
+            push_revocable(&mut sql, &times);
+            count.revocable += only_row(fetch(&self.pool, sql).await?)?.count("n")?;
+            let mut sql = from_tokens_of("COUNT(*) AS n", chunk, Columns::OfToken);
+            push_live(&mut sql, times.now);
+            count.live += only_row(fetch(&self.pool, sql).await?)?.count("n")?;
+        }
+        let sql = Sql::new("SELECT lagging_node_forgotten_at FROM pat_clock WHERE id = 1");
+        let clock = only_row(fetch(&self.pool, sql).await?)?;
+        count.lagging_node_forgotten_at = clock.optional_timestamp("lagging_node_forgotten_at")?;
+        Ok(count)
+    }
+}
+
+impl<DB: Dialect> Write<DB> {
+    /// Locks the unused tokens of these owners without a warning that counts; records that they are warned of, and
+    /// returns their IDs.
     pub(crate) async fn mark_warned(
         &mut self,
         unused: &UnusedTokens,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<Vec<TokenId>, Error> {
-        let times = self.times(unused, unused.warn_after);
+        let times = Times::new(&self.time, unused, unused.warn_after);
         let latest = times.now + CLOCK_TOLERANCE;
-        let ids = self
-            .lock_due_of_owners(max_owners, |sql| {
-                push_live(sql, times.now + UNUSED_NOTICE);
-                push_unused(sql, times.unused_since);
-                sql.push(" AND (t.unused_warned_at IS NULL OR t.unused_warned_at < u.last_used_at");
-                sql.push(" OR t.unused_warned_at < ")
-                    .bind(times.oldest_warning);
-                // Recorded while a clock was ahead.
-                sql.push(" OR t.unused_warned_at > ").bind(latest).push(")");
-            })
-            .await?;
+        let mut ids = Vec::new();
+        for chunk in owners.chunks(CHUNK) {
+            let mut sql = from_tokens_of("t.id", chunk, Columns::WithLastUse);
+            push_live(&mut sql, times.now + UNUSED_NOTICE);
+            push_unused(&mut sql, times.unused_since);
+            sql.push(" AND (t.unused_warned_at IS NULL OR t.unused_warned_at < u.last_used_at");
+            sql.push(" OR t.unused_warned_at < ")
+                .bind(times.oldest_warning);
+            // Recorded while a clock was ahead.
+            sql.push(" OR t.unused_warned_at > ").bind(latest).push(")");
+            sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
+            ids.extend(self.fetch_ids(sql).await?);
+        }
         let warned_at = self.cutoff(unused.vouched, Duration::ZERO);
         for chunk in ids.chunks(CHUNK) {
             let mut sql = Sql::new("UPDATE pat_token SET unused_warned_at = ");
@@ -91,59 +119,42 @@ impl<DB: Dialect> Write<DB> {
         Ok(())
     }
 
-    pub(crate) async fn count_unused(
-        &mut self,
-        unused: &UnusedTokens,
-    ) -> Result<UnusedCount, Error> {
-        let times = self.times(unused, unused.revoke_after);
-        let mut sql = Sql::new(format!("SELECT COUNT(*) AS n FROM {USED_TOKENS} WHERE "));
-        push_revocable(&mut sql, &times);
-        let revocable = self.fetch_one(sql).await?.count("n")?;
-        let mut sql = Sql::new("SELECT COUNT(*) AS n FROM pat_token t WHERE ");
-        push_live(&mut sql, times.now);
-        let live = self.fetch_one(sql).await?.count("n")?;
-        let sql = Sql::new("SELECT lagging_node_forgotten_at FROM pat_clock WHERE id = 1");
-        let clock = self.fetch_one(sql).await?;
-        let mut count = UnusedCount::default();
-        count.revocable = revocable;
-        count.live = live;
-        count.lagging_node_forgotten_at = clock.optional_timestamp("lagging_node_forgotten_at")?;
-        Ok(count)
-    }
-
-    /// Revokes up to `limit` unused tokens, and queues the notifications.
+    /// Revokes the unused tokens of these owners, and queues the notifications.
     ///
     /// The last uses are read again, and locked, after the tokens are locked.
     pub(crate) async fn revoke_unused(
         &mut self,
         unused: &UnusedTokens,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<(Revocation, Vec<RevokedToken>), Error> {
-        let times = self.times(unused, unused.revoke_after);
+        let times = Times::new(&self.time, unused, unused.revoke_after);
         let mut revocation = Revocation::new(times.now);
         revocation.reason = Some(unused.reason.clone());
-        let mut sql = Sql::new(format!("SELECT t.id, t.owner FROM {USED_TOKENS} WHERE "));
-        push_revocable(&mut sql, &times);
-        sql.push(" LIMIT ").bind(limit);
-        let mut owners = BTreeSet::new();
+        let mut owners_of_unused = BTreeSet::new();
         let mut ids = Vec::new();
-        for row in self.fetch(sql).await? {
-            owners.insert(row.owner("owner")?);
-            ids.push(row.token_id("id")?);
+        for chunk in owners.chunks(CHUNK) {
+            let mut sql = from_tokens_of("t.id, t.owner", chunk, Columns::WithLastUse);
+            push_revocable(&mut sql, &times);
+            for row in self.fetch(sql).await? {
+                owners_of_unused.insert(row.owner("owner")?);
+                ids.push(row.token_id("id")?);
+            }
         }
         if ids.is_empty() {
             return Ok((revocation, Vec::new()));
         }
         ids.sort_unstable();
         if !DB::HAS_ONE_WRITER {
-            self.lock_owners(&owners).await?;
+            self.lock_owners(&owners_of_unused).await?;
         }
         self.lock_tokens(&ids).await?;
         let mut tokens = Vec::new();
         for chunk in ids.chunks(CHUNK) {
-            let mut sql = Sql::new(format!(
-                "SELECT t.id, t.owner, t.name FROM {USED_TOKENS} WHERE "
-            ));
+            // Every token has a row of its last use.
+            let mut sql = Sql::new(
+                "SELECT t.id, t.owner, t.name \
+                 FROM pat_token t JOIN pat_last_used u ON u.token_id = t.id WHERE ",
+            );
             push_revocable(&mut sql, &times);
             sql.push(" AND t.id IN ").bind_in(chunk.iter().copied());
             sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
@@ -163,56 +174,31 @@ impl<DB: Dialect> Write<DB> {
             .await?;
         Ok((revocation, tokens))
     }
+}
 
-    /// Locks the replaced tokens, of up to `max_owners` owners, that were used in the last tenth of their overlap
-    /// and of which no notification was queued; returns their IDs.
-    pub(crate) async fn lock_replaced_in_use(
-        &mut self,
-        max_owners: u32,
-    ) -> Result<Vec<TokenId>, Error> {
-        let since = self.now() - REPLACED_NOTICE;
-        let kind = NotificationKind::ReplacedInUse.number();
-        self.lock_due_of_owners(max_owners, |sql| {
-            sql.push(format_args!(
-                "t.expiry_notice = {TRANSIENT} AND t.revoked_at IS NULL AND t.replaced_at IS NOT NULL"
-            ));
-            sql.push(" AND t.expires_at > ").bind(since);
-            sql.push(
-                " AND t.expires_at > t.replaced_at \
-                 AND (t.expires_at - u.last_used_at) * 10 <= t.expires_at - t.replaced_at \
-                 AND NOT EXISTS (SELECT 1 FROM pat_notice_token n WHERE n.token_id = t.id \
-                 AND n.expires_at = t.expires_at AND n.kind = ",
-            );
-            sql.bind(kind).push(")");
-        })
-        .await
-    }
+/// Whether a statement needs the last uses.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Columns {
+    OfToken,
+    WithLastUse,
+}
 
-    /// Locks the unrevoked tokens that meet a condition, of up to `max_owners` owners, and returns their IDs in order.
-    async fn lock_due_of_owners(
-        &mut self,
-        max_owners: u32,
-        push_condition: impl Fn(&mut Sql<DB>),
-    ) -> Result<Vec<TokenId>, Error> {
-        let mut sql = Sql::new(format!("SELECT DISTINCT t.owner FROM {USED_TOKENS} WHERE "));
-        push_condition(&mut sql);
-        sql.push(" LIMIT ").bind(max_owners);
-        let rows = self.fetch(sql).await?;
-        let owners: Result<Vec<_>, _> = rows.iter().map(|row| row.owner("owner")).collect();
-        let mut ids = Vec::new();
-        for chunk in owners?.chunks(CHUNK) {
-            // By the owners, since another index may have the tokens of all others too.
-            let (index, join) = (DB::by_index(DB::BY_UNREVOKED_OWNER), DB::JOIN_IN_ORDER);
-            let mut sql = Sql::new(format!(
-                "SELECT t.id FROM pat_token t{index} {join} pat_last_used u ON u.token_id = t.id WHERE "
-            ));
-            push_condition(&mut sql);
-            sql.push(" AND t.owner IN ").bind_in(chunk);
-            sql.push(" ORDER BY t.id").push(DB::FOR_UPDATE);
-            ids.extend(self.fetch_ids(sql).await?);
-        }
-        Ok(ids)
+/// Returns a statement on the unrevoked tokens of these owners, to which a condition is to be appended. Every token has
+/// a row of its last use.
+fn from_tokens_of<DB: Dialect>(selected: &str, owners: &[Owner], columns: Columns) -> Sql<DB> {
+    // By the owners, since another index may have the tokens of all others too.
+    let index = DB::by_index(DB::BY_UNREVOKED_OWNER);
+    let mut sql = Sql::new(format!("SELECT {selected} FROM pat_token t{index}"));
+    if columns == Columns::WithLastUse {
+        let join = DB::JOIN_IN_ORDER;
+        sql.push(format_args!(" {join} pat_last_used u ON u.token_id = t.id"));
     }
+    sql.push(" WHERE t.owner IN ").bind_in(owners).push(" AND ");
+    sql
+}
+
+fn only_row<DB: Dialect>(rows: Vec<Row<DB>>) -> Result<Row<DB>, Error> {
+    rows.into_iter().next().ok_or(Error::RowNotFound)
 }
 
 /// Appends the condition of tokens that are in force after `now` and do not end by themselves soon.

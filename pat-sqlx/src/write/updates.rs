@@ -7,7 +7,6 @@ use pat_core::{Token, TokenId};
 use sqlx::Error;
 
 use super::Write;
-use super::lines::by_line;
 use super::tokens::{Place, Takes, sorted};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
@@ -138,7 +137,7 @@ impl<DB: Dialect> Write<DB> {
 /// Appends the IDs of the tokens of a line that have a later place, or that an administrator has disabled: each
 /// condition is a range of the index.
 fn push_later_or_held<DB: Dialect>(sql: &mut Sql<DB>, place: Place) {
-    let index = by_line::<DB>();
+    let index = DB::by_index("pat_token_by_line");
     for (condition, and) in [
         ("disabled_by_admin IS NULL", " UNION ALL "),
         ("disabled_by_admin = 0", " UNION ALL "),

@@ -67,7 +67,8 @@ impl Effect {
             }
             Self::QueueNotifications => {
                 let due = DueNotifications::new(NotificationKind::Expired, now, Vec::new());
-                jobs.queue_due_notifications(lease, &due, 100).await
+                let owners = jobs.owners_due(&due, None, 100).await?.owners;
+                jobs.queue_due_notifications(lease, &due, &owners).await
             }
             Self::MendFuture => jobs.mend_future(lease, now).await,
         }

@@ -18,6 +18,7 @@ pub mod fault_store;
 mod folders;
 mod log;
 pub mod mail;
+pub mod memory;
 pub mod names;
 pub mod node;
 mod order;

@@ -12,10 +12,10 @@ use pat_core::event::{Event, EventKind};
 use pat_core::notification::NotificationKind;
 use pat_core::search::{DateRange, Filter, RevokedTokens, Search, Sort, SortKey, Start};
 use pat_core::store::{
-    AuditStore, Change, DueNotifications, FeedPosition, ImportStore, Job, JobStore, LastUse, Lease,
-    LeaseAnswer, LeaseRequest, MarkBounds, MissingOwners, NewImport, NodeReport, Outcome, Prune,
-    Purge, Revocation, RevocationScope, Rotation, SearchStore, SeenOwner, StoreError, TokenStore,
-    UnusedTokens, Update,
+    AuditStore, Change, DueNotifications, ExpiryPosition, FeedPosition, ImportStore, Job, JobStore,
+    LastUse, Lease, LeaseAnswer, LeaseRequest, MarkBounds, MissingOwners, NewImport, NodeReport,
+    Outcome, Prune, Purge, Revocation, RevocationScope, Rotation, SearchStore, SeenOwner,
+    StoreError, TokenStore, UnusedTokens, Update,
 };
 use pat_core::{Clock as _, Owner, SystemClock, TokenDigest, TokenId, TokenStatus};
 use pat_harness::database::{AnyDatabase, trials_on_all};
@@ -255,32 +255,45 @@ where
             (NotificationKind::ExpiresSoon, vec![30, 7, 1]),
         ] {
             let due = DueNotifications::new(kind, now, days);
-            // Ten due tokens, and all of each owner, with what is written about them.
-            let queued = store.queue_due_notifications(&lease, &due, 20);
             let what = kind.to_string();
+            let page = store.owners_due(&due, None, 20);
+            let page = self.call("owners_due", &what, FEW, page).await;
+            assert_eq!(
+                (page.owners.len(), page.next.is_some()),
+                (20, true),
+                "{what}"
+            );
+            // Past those that expire earlier.
+            let deep = ExpiryPosition::new(
+                now + SignedDuration::from_hours(20 * 24),
+                id(9_000_000_000_000_000),
+            );
+            let deep = store.owners_due(&due, Some(deep), 20);
+            self.call("owners_due", "later", FEW, deep).await;
+            // All tokens of each owner, with what is written about the due ones.
+            let queued = store.queue_due_notifications(&lease, &due, &page.owners);
             let queued = self.call("queue_due_notifications", &what, 4 * FEW, queued);
             assert!(queued.await > 0);
         }
-        // A scan, of which a job makes some in a day.
-        let all = 4 * self.tokens;
-        let unused = UnusedTokens::new(60, now, now);
-        let counted = store.count_unused(&unused);
-        self.call("count_unused", "", 2 * all, counted).await;
-        let warned = store.warn_unused(&lease, &unused, 20);
-        let warned = self.call("warn_unused", "", all, warned).await;
-        assert!(warned > 0);
-        let revoked = store.revoke_unused(&lease, &unused, 20);
-        self.call("revoke_unused", "", all, revoked).await;
-        let warned = store.warn_replaced(&lease, now, 20);
-        self.call("warn_replaced", "", FEW, warned).await;
-        let seen = store.note_unseen(&lease, now, 20);
-        // All owners on MySQL, once a day.
-        self.call("note_unseen", "", all, seen).await;
+        let due = DueNotifications::new(NotificationKind::ReplacedInUse, now, vec![]);
+        let page = store.owners_due(&due, None, 20);
+        self.call("owners_due", "replaced", FEW, page).await;
         let after = owner("user 500");
         let listed = store.owners_after(Some(&after), 20);
         let listed = self.call("owners_after", "", FEW, listed).await;
+        let owners: Vec<_> = listed.into_iter().map(|listed| listed.owner).collect();
+        let unused = UnusedTokens::new(60, now, now);
+        let counted = store.count_unused(&unused, &owners);
+        self.call("count_unused", "", 2 * FEW, counted).await;
+        let warned = store.warn_unused(&lease, &unused, &owners);
+        let warned = self.call("warn_unused", "", 4 * FEW, warned).await;
+        assert!(warned > 0);
+        let revoked = store.revoke_unused(&lease, &unused, &owners);
+        self.call("revoke_unused", "", 2 * FEW, revoked).await;
+        let seen = store.note_unseen(&lease, now, &owners);
+        self.call("note_unseen", "", FEW, seen).await;
         let mut noted = MissingOwners::new(now, now, Duration::from_mins(1));
-        noted.missing = listed.into_iter().map(|listed| listed.owner).collect();
+        noted.missing = owners;
         let noted = store.note_missing(&lease, &noted);
         self.call("note_missing", "", 500, noted).await;
         // The tokens that were replaced.
@@ -293,7 +306,7 @@ where
         let mut prune = Prune::new(now, now, Duration::from_hours(14 * 24));
         prune.notify = true;
         let pruned = store.prune(&lease, &prune, 50);
-        let pruned = self.call("prune", "50", self.tokens / 4, pruned).await;
+        let pruned = self.call("prune", "50", 2 * FEW, pruned).await;
         assert_eq!(pruned.tokens.len(), 50);
         let mut purge = Purge::new(now, now);
         let month = Duration::from_hours(30 * 24);

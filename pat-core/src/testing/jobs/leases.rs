@@ -8,7 +8,7 @@ use super::{TTL, ask, claim, expiring, jobs, lapsed_lease, purge_at};
 use crate::notification::NotificationKind;
 use crate::store::StoreError;
 use crate::store::{DueNotifications, Job, LeaseAnswer, NewToken, Prune};
-use crate::testing::case::{Store, at, id, new, store_token};
+use crate::testing::case::{Store, at, id, new, owner, store_token};
 
 pub(super) async fn one_runner(store: Store) {
     let LeaseAnswer::Acquired(first) = ask(&store, Job::Prune, 100, 100).await else {
@@ -118,7 +118,7 @@ pub(super) async fn fencing(store: Store) {
     let refused = [
         jobs.renew_lease(&stale, at(60), TTL).await,
         jobs.release_lease(&stale, true).await,
-        jobs.queue_due_notifications(&stale, &due, 10)
+        jobs.queue_due_notifications(&stale, &due, &[owner("alice")])
             .await
             .map(drop),
         jobs.prune(&stale, &prune, 10).await.map(drop),

@@ -10,12 +10,12 @@ mod unused;
 use std::time::Duration;
 
 use super::case::{Case, Store, at, case, new};
-use crate::TokenId;
 use crate::notification::NotificationKind;
 use crate::store::{
     DueNotifications, Job, JobStore, Lease, LeaseAnswer, LeaseRequest, MarkBounds, NewToken,
     Outcome, Prune, Purge, QueuedNotification,
 };
+use crate::{Owner, TokenId};
 
 /// All cases of the suite. Each case needs its own empty store, which has the capability
 /// [`TokenStore::jobs`](crate::store::TokenStore::jobs).
@@ -43,6 +43,9 @@ pub const CASES: &[Case] = &[
     }),
     case("tokens_of_one_owner_share_a_notice", |s| {
         Box::pin(queue::grouping(s))
+    }),
+    case("a_walk_through_due_tokens_finds_each_owner", |s| {
+        Box::pin(queue::walk(s))
     }),
     case("a_notice_is_queued_with_the_creation", |s| {
         Box::pin(queue::creation(s))
@@ -106,9 +109,10 @@ pub const CASES: &[Case] = &[
     case("a_use_after_the_warning_makes_it_void", |s| {
         Box::pin(unused::used_after_the_warning(s))
     }),
-    case("unused_tokens_are_warned_of_and_revoked_in_batches", |s| {
-        Box::pin(unused::in_batches(s))
-    }),
+    case(
+        "unused_tokens_of_some_owners_are_warned_of_and_revoked",
+        |s| Box::pin(unused::of_some_owners(s)),
+    ),
     case("nodes_with_last_uses_are_not_forgotten_silently", |s| {
         Box::pin(unused::lagging_nodes(s))
     }),
@@ -210,10 +214,35 @@ async fn queue_due(
         reminder_days: reminder_days.to_vec(),
         warning_days: 5,
     };
-    jobs(store)
-        .queue_due_notifications(lease, &due, 100)
-        .await
-        .expect("queue_due_notifications")
+    let mut queued = 0;
+    for page in due_owners(store, &due, 100).await {
+        let more = jobs(store).queue_due_notifications(lease, &due, &page);
+        queued += more.await.expect("queue_due_notifications");
+    }
+    queued
+}
+
+/// Walks through the due tokens, and returns their owners, as many at a time.
+async fn due_owners(store: &Store, due: &DueNotifications, max_owners: u32) -> Vec<Vec<Owner>> {
+    let mut pages = Vec::new();
+    let mut after = None;
+    loop {
+        let page = jobs(store).owners_due(due, after, max_owners).await;
+        let page = page.expect("owners_due");
+        pages.push(page.owners);
+        let Some(next) = page.next else {
+            return pages;
+        };
+        assert!(Some(next) > after, "the walk goes on");
+        after = Some(next);
+    }
+}
+
+/// Returns the owners of unrevoked tokens.
+async fn all_owners(store: &Store) -> Vec<Owner> {
+    let listed = jobs(store).owners_after(None, 100).await;
+    let listed = listed.expect("owners_after").into_iter();
+    listed.map(|listed| listed.owner).collect()
 }
 
 pub(super) async fn claim(store: &Store, now: i64) -> Vec<QueuedNotification> {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::{DAY, claim, expiring, ids, jobs, lease, queue_due, settle};
+use super::{DAY, claim, due_owners, expiring, ids, jobs, lease, queue_due, settle};
 use crate::client::Client;
 use crate::notification::{NotificationKind, NotificationToken};
 use crate::store::{
@@ -138,6 +138,45 @@ pub(super) async fn superseded_reminder(store: Store) {
     assert_eq!(about, [vec![id(3)]]);
 }
 
+pub(super) async fn walk(store: Store) {
+    let lease = lease(&store, Job::ExpiryCheck).await;
+    let kind = NotificationKind::ExpiresSoon;
+    let (now, end) = (DAY + 900, 2 * DAY + 100);
+    // At one time, as if a host gave tokens a fixed end, and with more tokens of an owner than a step reads.
+    for number in 1..=9 {
+        store_token(&store, &expiring(number, &format!("owner-{number}"), end)).await;
+    }
+    for number in 10..=45 {
+        store_token(&store, &expiring(number, "many", end + number / 9)).await;
+    }
+    store_token(&store, &expiring(46, "last", end + 9)).await;
+    store_token(&store, &expiring(47, "not-due", 9 * DAY)).await;
+    // Some have had an earlier reminder.
+    let earlier = DueNotifications::new(kind, at(now), vec![2]);
+    let reminded: Vec<_> = (4..=9)
+        .map(|number| owner(&format!("owner-{number}")))
+        .collect();
+    let queued = jobs(&store).queue_due_notifications(&lease, &earlier, &reminded);
+    assert_eq!(queued.await.expect("queue_due_notifications"), 6);
+    let due = DueNotifications::new(kind, at(now), vec![2, 1]);
+    let mut expected: Vec<_> = (1..=9)
+        .map(|number| owner(&format!("owner-{number}")))
+        .chain([owner("many"), owner("last")])
+        .collect();
+    expected.sort();
+    for max_owners in [1, 2, 3, 100] {
+        let pages = due_owners(&store, &due, max_owners).await;
+        assert!(pages.iter().all(|page| page.len() <= max_owners as usize));
+        let mut found: Vec<_> = pages.into_iter().flatten().collect();
+        found.sort();
+        // An owner may come again where the tokens of another lie between.
+        found.dedup();
+        assert_eq!(found, expected, "{max_owners} at a time");
+    }
+    assert_eq!(queue_due(&store, &lease, kind, now, &[2, 1]).await, 11);
+    assert_eq!(due_owners(&store, &due, 3).await, [[]; 1], "none is left");
+}
+
 pub(super) async fn grouping(store: Store) {
     let lease = lease(&store, Job::ExpiryCheck).await;
     let mut numbers = 1..;
@@ -154,10 +193,12 @@ pub(super) async fn grouping(store: Store) {
     store.record_use(&[used]).await.expect("record_use");
     let now = DAY + 900;
     let due = DueNotifications::new(NotificationKind::ExpiresSoon, at(now), vec![1]);
-    // In two batches, neither of which separates an owner's tokens.
-    for expected in [3, 1, 0] {
-        let queued = jobs(&store).queue_due_notifications(&lease, &due, 3).await;
-        assert_eq!(queued.expect("queue_due_notifications"), expected);
+    // For an owner's tokens together, and for no owner who is not asked for.
+    for owners in [["bob", "Alice"], ["nobody", "alice"], ["alice", "älice"]] {
+        let owners = owners.map(owner);
+        let expected = if owners[0] == owner("bob") { 2 } else { 1 };
+        let queued = jobs(&store).queue_due_notifications(&lease, &due, &owners);
+        assert_eq!(queued.await.expect("queue_due_notifications"), expected);
     }
     let claimed = claim(&store, now).await;
     let by_owner: BTreeMap<_, _> = claimed

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{DAY, claim, ids, jobs, lease, settle};
+use super::{DAY, all_owners, claim, ids, jobs, lease, queue_due, settle};
 use crate::notification::NotificationKind;
 use crate::store::{
     Change, ChangePage, Job, LastUse, Lease, MarkBounds, NewImport, NewToken, NodeReport, Outcome,
@@ -19,12 +19,14 @@ fn unused(now: i64) -> UnusedTokens {
 }
 
 async fn warn(store: &Store, lease: &Lease, now: i64) -> u64 {
-    let warned = jobs(store).warn_unused(lease, &unused(now), 100).await;
+    let owners = all_owners(store).await;
+    let warned = jobs(store).warn_unused(lease, &unused(now), &owners).await;
     warned.expect("warn_unused")
 }
 
 async fn count(store: &Store, now: i64) -> [u64; 2] {
-    let counted = jobs(store).count_unused(&unused(now)).await;
+    let owners = all_owners(store).await;
+    let counted = jobs(store).count_unused(&unused(now), &owners).await;
     let UnusedCount {
         revocable, live, ..
     } = counted.expect("count_unused");
@@ -32,7 +34,10 @@ async fn count(store: &Store, now: i64) -> [u64; 2] {
 }
 
 async fn revoke_unused(store: &Store, lease: &Lease, now: i64) -> Vec<TokenId> {
-    let revoked = jobs(store).revoke_unused(lease, &unused(now), 100).await;
+    let owners = all_owners(store).await;
+    let revoked = jobs(store)
+        .revoke_unused(lease, &unused(now), &owners)
+        .await;
     let revoked = revoked.expect("revoke_unused");
     assert_eq!(revoked.at, at(now));
     let mut tokens: Vec<_> = revoked.tokens.iter().map(|token| token.id).collect();
@@ -202,12 +207,15 @@ pub(super) async fn used_after_the_warning(store: Store) {
     store_token(&store, &new(1, "alice")).await;
     // After ten days, so after a warning that still counts.
     let unused = |now| UnusedTokens::new(10, at(now), at(now));
+    let owners = [owner("alice")];
     let warn = async |now| {
-        let warned = jobs(&store).warn_unused(&lease, &unused(now), 100).await;
+        let warned = jobs(&store)
+            .warn_unused(&lease, &unused(now), &owners)
+            .await;
         warned.expect("warn_unused")
     };
     let revocable = async |now| {
-        let counted = jobs(&store).count_unused(&unused(now)).await;
+        let counted = jobs(&store).count_unused(&unused(now), &owners).await;
         counted.expect("count_unused").revocable
     };
     assert_eq!(warn(5 * DAY - 1).await, 0, "half of the days");
@@ -223,7 +231,7 @@ pub(super) async fn used_after_the_warning(store: Store) {
     assert_eq!(revocable(23 * DAY).await, 1);
 }
 
-pub(super) async fn in_batches(store: Store) {
+pub(super) async fn of_some_owners(store: Store) {
     let lease = lease(&store, Job::ExpiryCheck).await;
     for number in 1..=5 {
         store_token(&store, &new(number, "alice")).await;
@@ -231,15 +239,24 @@ pub(super) async fn in_batches(store: Store) {
     for (number, key) in [(6, "bob"), (7, "carol")] {
         store_token(&store, &new(number, key)).await;
     }
+    let pages = [["alice", "bob"], ["carol", "nobody"]].map(|keys| keys.map(owner));
     let criteria = unused(83 * DAY);
-    for expected in [2, 1, 0] {
-        let warned = jobs(&store).warn_unused(&lease, &criteria, 2).await;
-        assert_eq!(warned.expect("warn_unused"), expected);
+    for (page, expected) in pages.iter().zip([2, 1]) {
+        for expected in [expected, 0] {
+            let warned = jobs(&store).warn_unused(&lease, &criteria, page).await;
+            assert_eq!(warned.expect("warn_unused"), expected);
+        }
     }
     let criteria = unused(90 * DAY);
-    for expected in [4, 3, 0] {
-        let revoked = jobs(&store).revoke_unused(&lease, &criteria, 4).await;
-        assert_eq!(revoked.expect("revoke_unused").tokens.len(), expected);
+    for (page, expected) in pages.iter().zip([6, 1]) {
+        for expected in [expected, 0] {
+            let counted = jobs(&store).count_unused(&criteria, page).await;
+            let counted = counted.expect("count_unused");
+            assert_eq!([counted.revocable, counted.live], [expected; 2]);
+            let revoked = jobs(&store).revoke_unused(&lease, &criteria, page).await;
+            let revoked = revoked.expect("revoke_unused").tokens;
+            assert_eq!(revoked.len() as u64, expected);
+        }
     }
 }
 
@@ -248,7 +265,7 @@ pub(super) async fn lagging_nodes(store: Store) {
         return;
     }
     let forgotten_at = async || {
-        let counted = jobs(&store).count_unused(&unused(DAY)).await;
+        let counted = jobs(&store).count_unused(&unused(DAY), &[]).await;
         counted.expect("count_unused").lagging_node_forgotten_at
     };
     let bounds = MarkBounds::new(at(0), at(0), at(0));
@@ -279,10 +296,8 @@ pub(super) async fn lagging_nodes(store: Store) {
 
 pub(super) async fn replaced_in_use(store: Store) {
     let lease = lease(&store, Job::ExpiryCheck).await;
-    let warn = async |now| {
-        let warned = jobs(&store).warn_replaced(&lease, at(now), 100).await;
-        warned.expect("warn_replaced")
-    };
+    let kind = NotificationKind::ReplacedInUse;
+    let warn = async |now| queue_due(&store, &lease, kind, now, &[]).await;
     // Replaced at 1,000 until 2,000, so that the last tenth begins at 1,900.
     for (number, key) in [
         (1, "alice"),
@@ -309,7 +324,6 @@ pub(super) async fn replaced_in_use(store: Store) {
     revoke(&store, RevocationScope::Tokens(vec![id(5)]), 1_999).await;
     assert_eq!(warn(1_960).await, 1);
     assert_eq!(warn(1_961).await, 0, "once");
-    let kind = NotificationKind::ReplacedInUse;
     // Also if it is sent after their end.
     assert_eq!(told(&store, 2_100).await, [(kind, vec![id(1), id(2)])]);
     record_use(&store, 3, 1_999).await;

@@ -87,13 +87,14 @@ pub(super) async fn unseen_owners(store: Store) {
     if see(&store, "bob", 10, 30).await == SeenEffect::None {
         return;
     }
-    let unseen = async |now| {
-        let noted = jobs.note_unseen(&lease, at(now), 1).await;
+    let unseen = async |now, keys: &[&str]| {
+        let owners: Vec<_> = keys.iter().map(|key| owner(key)).collect();
+        let noted = jobs.note_unseen(&lease, at(now), &owners).await;
         noted.expect("note_unseen")
     };
-    for (now, expected) in [(20, 1), (20, 1), (30, 0)] {
-        assert_eq!(unseen(now).await, expected);
-    }
+    assert_eq!(unseen(20, &["alice", "bob"]).await, 1);
+    assert_eq!(unseen(20, &["carol"]).await, 1);
+    assert_eq!(unseen(30, &["alice", "bob", "carol"]).await, 0);
     for (key, expected) in [
         ("alice", Some(20)),
         ("bob", Some(10)),

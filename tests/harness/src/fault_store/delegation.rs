@@ -9,11 +9,11 @@ use pat_core::event::{Event, HistoryPosition};
 use pat_core::notification::NotificationId;
 use pat_core::search::{Filter, Search};
 use pat_core::store::{
-    AuditStore, Change, ChangePage, Claim, DeadNotification, DueNotifications, FeedPosition,
-    ImportOutcome, ImportStore, Insertion, JobStore, LastUse, Lease, LeaseAnswer, LeaseRequest,
-    ListedOwner, Lookup, MarkBounds, MissingOwners, NewImport, NewToken, NodeReport, Outbox,
-    Outcome, Prune, Pruned, Purge, QueuedNotification, Revocation, RevocationScope, Revoked,
-    Rotated, Rotation, SearchStore, StoreTime, Update, Updated,
+    AuditStore, Change, ChangePage, Claim, DeadNotification, DueNotifications, DueOwners,
+    ExpiryPosition, FeedPosition, ImportOutcome, ImportStore, Insertion, JobStore, LastUse, Lease,
+    LeaseAnswer, LeaseRequest, ListedOwner, Lookup, MarkBounds, MissingOwners, NewImport, NewToken,
+    NodeReport, Outbox, Outcome, Prune, Pruned, Purge, QueuedNotification, Revocation,
+    RevocationScope, Revoked, Rotated, Rotation, SearchStore, StoreTime, Update, Updated,
 };
 use pat_core::store::{SeenEffect, SeenOwner, StoreError, TokenStore, UnusedCount, UnusedTokens};
 use pat_core::{Owner, Token, TokenDigest, TokenId};
@@ -204,15 +204,27 @@ impl JobStore for FaultStore {
         .await
     }
 
+    async fn owners_due(
+        &self,
+        due: &DueNotifications,
+        after: Option<ExpiryPosition>,
+        max_owners: u32,
+    ) -> Result<DueOwners, StoreError> {
+        self.call("owners_due", |_| {
+            self.jobs_inside().owners_due(due, after, max_owners)
+        })
+        .await
+    }
+
     async fn queue_due_notifications(
         &self,
         lease: &Lease,
         due: &DueNotifications,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
         self.call("queue_due_notifications", |_| {
             self.jobs_inside()
-                .queue_due_notifications(lease, due, max_owners)
+                .queue_due_notifications(lease, due, owners)
         })
         .await
     }
@@ -238,10 +250,10 @@ impl JobStore for FaultStore {
         &self,
         lease: &Lease,
         now: Timestamp,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
         self.call("note_unseen", |_| {
-            self.jobs_inside().note_unseen(lease, now, limit)
+            self.jobs_inside().note_unseen(lease, now, owners)
         })
         .await
     }
@@ -250,39 +262,33 @@ impl JobStore for FaultStore {
         &self,
         lease: &Lease,
         unused: &UnusedTokens,
-        max_owners: u32,
+        owners: &[Owner],
     ) -> Result<u64, StoreError> {
         self.call("warn_unused", |_| {
-            self.jobs_inside().warn_unused(lease, unused, max_owners)
+            self.jobs_inside().warn_unused(lease, unused, owners)
         })
         .await
     }
 
-    async fn count_unused(&self, unused: &UnusedTokens) -> Result<UnusedCount, StoreError> {
-        self.call("count_unused", |_| self.jobs_inside().count_unused(unused))
-            .await
+    async fn count_unused(
+        &self,
+        unused: &UnusedTokens,
+        owners: &[Owner],
+    ) -> Result<UnusedCount, StoreError> {
+        self.call("count_unused", |_| {
+            self.jobs_inside().count_unused(unused, owners)
+        })
+        .await
     }
 
     async fn revoke_unused(
         &self,
         lease: &Lease,
         unused: &UnusedTokens,
-        limit: u32,
+        owners: &[Owner],
     ) -> Result<Revoked, StoreError> {
         self.call("revoke_unused", |_| {
-            self.jobs_inside().revoke_unused(lease, unused, limit)
-        })
-        .await
-    }
-
-    async fn warn_replaced(
-        &self,
-        lease: &Lease,
-        now: Timestamp,
-        max_owners: u32,
-    ) -> Result<u64, StoreError> {
-        self.call("warn_replaced", |_| {
-            self.jobs_inside().warn_replaced(lease, now, max_owners)
+            self.jobs_inside().revoke_unused(lease, unused, owners)
         })
         .await
     }
