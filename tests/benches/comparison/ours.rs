@@ -250,10 +250,18 @@ pub(crate) fn stacks() -> Vec<Stack> {
                 .collect(),
         ),
     };
-    let [limit_with_header, limit_with_headers] = [1, 2].map(|headers| Limit {
-        headers,
-        ..limit.clone()
-    });
+    let limit = |name, headers| {
+        let limit = Limit {
+            headers,
+            ..limit.clone()
+        };
+        stack(
+            name,
+            Box::new(move |tokens, keys| {
+                serve(limit.clone(), Requests::bearers(tokens, keys), true)
+            }),
+        )
+    };
     let moka = moka::future::Cache::builder()
         .max_capacity(u64::from(2 * TOKENS))
         .time_to_live(std::time::Duration::from_hours(1))
@@ -279,32 +287,15 @@ pub(crate) fn stacks() -> Vec<Stack> {
                 serve(layer.layer(Inner), requests, true)
             }),
         ),
-        stack(
-            LIMIT,
-            Box::new(move |tokens, keys| {
-                serve(limit.clone(), Requests::bearers(tokens, keys), true)
-            }),
-        ),
+        limit(LIMIT, 0),
         stack(
             PAT_LAYER,
             Box::new(move |tokens, keys| {
                 serve(layer.layer(Inner), Requests::bearers(tokens, keys), true)
             }),
         ),
-        stack(
-            LIMIT_WITH_HEADER,
-            Box::new(move |tokens, keys| {
-                let requests = Requests::bearers(tokens, keys);
-                serve(limit_with_header.clone(), requests, true)
-            }),
-        ),
-        stack(
-            LIMIT_WITH_HEADERS,
-            Box::new(move |tokens, keys| {
-                let requests = Requests::bearers(tokens, keys);
-                serve(limit_with_headers.clone(), requests, true)
-            }),
-        ),
+        limit(LIMIT_WITH_HEADER, 1),
+        limit(LIMIT_WITH_HEADERS, 2),
         Stack::new(PAT_LAYER_EXPIRING, move |keys| {
             let layer = PatLayer::required(expiring.clone());
             let requests = Requests::bearers(&expiring_tokens, keys);
