@@ -8,6 +8,7 @@ mod callers;
 mod clients;
 mod csrf;
 mod flow;
+mod formats;
 mod grpc;
 mod layer;
 mod openapi;
@@ -35,6 +36,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         clients::trials(),
         csrf::trials(),
         flow::trials(),
+        formats::trials(),
         grpc::trials(),
         layer::trials(),
         openapi::trials(),

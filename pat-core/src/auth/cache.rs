@@ -28,23 +28,23 @@ pub(super) struct Cache {
 
 /// Bounded in number alone: an entry whose time is over stays until it is replaced, by its own token or
 /// by another one.
-type KnownTokens =
-    QuickCache<TokenDigest, Principal, UnitWeighter, BuildHasherDefault<DigestHasher>>;
-
-/// Takes the first eight bytes of a digest as its hash.
 ///
-/// The digests of valid tokens need no random seed: the tokens come from the random number generator of
-/// the service, so their digests are uniformly distributed and not a client's choice.
-#[derive(Debug, Default)]
-struct DigestHasher(u64);
+/// The key is the first eight bytes of the digest; the whole digest is in the entry, which a hit reads anyway. Two
+/// tokens with the same key would displace each other. The digests of valid tokens are uniformly distributed and not
+/// a client's choice, since the tokens come from the random number generator of the service, so that does not occur.
+type KnownTokens = QuickCache<u64, Principal, UnitWeighter, BuildHasherDefault<KeyHasher>>;
 
-impl Hasher for DigestHasher {
-    fn write_u64(&mut self, bytes: u64) {
-        self.0 = bytes;
+/// Takes a key as its hash, which needs no random seed.
+#[derive(Debug, Default)]
+struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write_u64(&mut self, key: u64) {
+        self.0 = key;
     }
 
     fn write(&mut self, _: &[u8]) {
-        unreachable!("a digest hashes eight bytes")
+        unreachable!("a key is one number")
     }
 
     fn finish(&self) -> u64 {
@@ -97,8 +97,8 @@ impl Cache {
         digest: &TokenDigest,
         is_current: impl FnOnce(&CachedToken) -> bool,
     ) -> Option<Principal> {
-        let principal = self.known.as_ref()?.get(digest)?;
-        is_current(&principal.0).then_some(principal)
+        let principal = self.known.as_ref()?.get(&digest.prefix())?;
+        (principal.has_digest(digest) && is_current(&principal.0)).then_some(principal)
     }
 
     /// Caches a valid token. Returns how many others had to leave the cache before their time.
@@ -108,9 +108,9 @@ impl Cache {
         };
         let token = &principal.0;
         let mut evicted = Default::default();
-        known.insert_with_lifecycle(token.digest, principal.clone(), &mut evicted);
-        let is_displaced = |(digest, evicted): &&(TokenDigest, Principal)| {
-            *digest != token.digest && evicted.0.cached_until > token.sent
+        known.insert_with_lifecycle(token.digest.prefix(), principal.clone(), &mut evicted);
+        let is_displaced = |(_, evicted): &&(u64, Principal)| {
+            !evicted.has_digest(&token.digest) && evicted.0.cached_until > token.sent
         };
         evicted.iter().flatten().filter(is_displaced).count()
     }
@@ -155,18 +155,38 @@ mod tests {
     use crate::store::NewToken;
     use crate::token::{Owner, TokenId};
 
+    fn principal(id: i64, change: impl FnOnce(&mut CachedToken)) -> Principal {
+        let id = TokenId::new(id).expect("an ID");
+        let owner = Owner::new("alice").expect("an owner");
+        let digest = TokenDigest::of(&id.get().to_le_bytes());
+        let token = NewToken::new(id, digest, owner, "ci", jiff::Timestamp::UNIX_EPOCH);
+        let mut cached = CachedToken::of(&token.into_token());
+        change(std::sync::Arc::get_mut(&mut cached).expect("one reference"));
+        Principal(cached)
+    }
+
+    #[test]
+    fn a_digest_that_begins_like_that_of_a_cached_token_is_not_known() {
+        let cache = Cache::new(Duration::from_secs(640), 32);
+        let cached = principal(1, |_| {});
+        let digest = cached.0.digest;
+        assert_eq!(cache.insert(&cached), 0);
+        assert!(cache.cached(&digest, |_| true).is_some());
+        for byte in 0..32 {
+            let mut other = *digest.as_bytes();
+            other[byte] ^= 1;
+            let other = TokenDigest::from_bytes(other);
+            assert!(cache.cached(&other, |_| true).is_none(), "byte {byte}");
+        }
+    }
+
     #[test]
     fn a_full_cache_says_which_entries_had_time_left() {
         let cache = Cache::new(Duration::from_secs(640), 32);
-        let principal = |id: i64, cached_until, sent| {
-            let id = TokenId::new(id).expect("an ID");
-            let owner = Owner::new("alice").expect("an owner");
-            let digest = TokenDigest::of(&id.get().to_le_bytes());
-            let token = NewToken::new(id, digest, owner, "ci", jiff::Timestamp::UNIX_EPOCH);
-            let mut cached = CachedToken::of(&token.into_token());
-            let entry = std::sync::Arc::get_mut(&mut cached).expect("one reference");
-            (entry.cached_until, entry.sent) = (cached_until, sent);
-            Principal(cached)
+        let principal = |id, cached_until, sent| {
+            principal(id, |entry| {
+                (entry.cached_until, entry.sent) = (cached_until, sent);
+            })
         };
         let mut displaced = 0;
         for id in 1..=200 {

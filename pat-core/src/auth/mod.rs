@@ -82,16 +82,16 @@ impl Authenticator {
         }
     }
 
-    /// Checks the format of a token string and returns its digest; no I/O. `client` presents it.
-    pub(crate) fn parse(
+    /// Checks the format of a token string; no I/O. `client` presents it.
+    pub(crate) fn check_format(
         &self,
         presented: &[u8],
         client: impl FnOnce() -> Client,
-    ) -> Result<TokenDigest, AuthError> {
-        let error = match (self.context.settings.enabled(), self.digest_of(presented)) {
-            (true, Some(digest)) => return Ok(digest),
-            (false, Some(_)) => AuthError::Disabled,
-            (_, None) => AuthError::Unrecognized,
+    ) -> Result<(), AuthError> {
+        let error = match (self.context.settings.enabled(), self.recognizes(presented)) {
+            (true, true) => return Ok(()),
+            (false, true) => AuthError::Disabled,
+            (_, false) => AuthError::Unrecognized,
         };
         self.context.metrics.refused(&error);
         self.context
@@ -102,12 +102,13 @@ impl Authenticator {
 
     /// Returns the digest of a string with an accepted format.
     pub(crate) fn digest_of(&self, presented: &[u8]) -> Option<TokenDigest> {
-        let is_ours = presented.len() <= MAX_TOKEN_LEN
-            && self
-                .formats
-                .iter()
-                .any(|format| format.recognizes(presented));
-        is_ours.then(|| TokenDigest::of(presented))
+        self.recognizes(presented)
+            .then(|| TokenDigest::of(presented))
+    }
+
+    fn recognizes(&self, presented: &[u8]) -> bool {
+        let recognizes = |format: &Arc<dyn TokenFormat>| format.recognizes(presented);
+        presented.len() <= MAX_TOKEN_LEN && self.formats.iter().any(recognizes)
     }
 
     /// Authenticates from memory alone, if possible, and records the use. `client` presents the token.
@@ -116,12 +117,28 @@ impl Authenticator {
         digest: &TokenDigest,
         client: impl FnOnce() -> Client,
     ) -> Option<AuthResult> {
-        if let Some((principal, now)) = self.find_cached(digest) {
-            principal.note_use(now);
-            self.context.metrics.hit();
-            self.context.metrics.accepted();
-            return Some(Ok(principal));
+        match self.authenticate_known(digest) {
+            Some(principal) => Some(Ok(principal)),
+            None => self.refuse_cached(digest, client).map(Err),
         }
+    }
+
+    /// Returns the principal of a cached token, if it is still current, and records the use.
+    pub(crate) fn authenticate_known(&self, digest: &TokenDigest) -> Option<Principal> {
+        let (principal, now) = self.find_cached(digest)?;
+        principal.note_use(now);
+        self.context.metrics.hit();
+        self.context.metrics.accepted();
+        Some(principal)
+    }
+
+    /// Returns the cached refusal of a token that is not [known](Self::authenticate_known), if it is still current.
+    /// `client` presents the token.
+    pub(crate) fn refuse_cached(
+        &self,
+        digest: &TokenDigest,
+        client: impl FnOnce() -> Client,
+    ) -> Option<AuthError> {
         let Some(error) = self.find_refusal(digest) else {
             self.context.metrics.miss();
             return None;
@@ -131,7 +148,7 @@ impl Authenticator {
         self.context
             .events
             .emit_repeated_refusal(self.context.time.now(), &error, client);
-        Some(Err(error))
+        Some(error)
     }
 
     /// Returns the cached token of this digest, if it is still current, and the time at which it is.

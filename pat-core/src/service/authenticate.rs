@@ -16,20 +16,22 @@ impl Pats {
     /// - [`AuthError::Disabled`]: an accepted format recognises the string, but the setting
     ///   `atlassian.pats.enabled` is `false`.
     pub fn parse(&self, presented: &[u8]) -> Result<TokenDigest, AuthError> {
-        self.0.auth.parse(presented, Client::current)
+        self.0.auth.check_format(presented, Client::current)?;
+        Ok(TokenDigest::of(presented))
     }
 
-    /// The same for a client that is found out only for an event. For layers around a service.
+    /// Checks the format like [`Pats::parse`], for a client that is found out only for an event. For layers around
+    /// a service.
     ///
     /// # Errors
     /// Same as [`Pats::parse`].
     #[doc(hidden)]
-    pub fn parse_of(
+    pub fn check_format_of(
         &self,
         presented: &[u8],
         client: impl FnOnce() -> Client,
-    ) -> Result<TokenDigest, AuthError> {
-        self.0.auth.parse(presented, client)
+    ) -> Result<(), AuthError> {
+        self.0.auth.check_format(presented, client)
     }
 
     /// Authenticates the token with this digest from this node's cache alone, and records the use. Returns
@@ -49,21 +51,33 @@ impl Pats {
         self.0.auth.authenticate_cached(digest, Client::current)
     }
 
-    /// The same for a client that is found out only for an event. For layers around a service.
+    /// The valid half of [`Pats::authenticate_cached`], for a string whose format is not checked yet: a token that is
+    /// cached was accepted before, so its checksum tells nothing new. For layers around a service.
     #[doc(hidden)]
     #[must_use]
-    pub fn authenticate_cached_of(
+    pub fn authenticate_known(&self, digest: &TokenDigest) -> Option<Principal> {
+        let is_enabled = self.settings().enabled();
+        is_enabled.then(|| self.0.auth.authenticate_known(digest))?
+    }
+
+    /// The other half, for a client that is found out only for an event, after [`Pats::authenticate_known`].
+    #[doc(hidden)]
+    #[must_use]
+    pub fn refuse_cached_of(
         &self,
         digest: &TokenDigest,
         client: impl FnOnce() -> Client,
-    ) -> Option<Result<Principal, AuthError>> {
-        self.0.auth.authenticate_cached(digest, client)
+    ) -> Option<AuthError> {
+        self.0.auth.refuse_cached(digest, client)
     }
 
     /// Authenticates the token with this digest by a query of the store, within the time in the setting
     /// `pat.auth.database.timeout.ms` (by default a second), and records the use.
     ///
     /// Concurrent calls for one token share one query.
+    ///
+    /// The method checks no format and not the setting `atlassian.pats.enabled`, as [`Pats::parse`] does. While a token
+    /// is cached, layers do not check its format either.
     ///
     /// # Errors
     /// - [`AuthError::Unknown`], [`AuthError::Revoked`], [`AuthError::Expired`], [`AuthError::TokenDisabled`],

@@ -27,6 +27,12 @@ impl DateText {
         Self(text.as_bytes().try_into().unwrap_or(FIRST))
     }
 
+    /// Returns the formatted time as bytes, which are ASCII.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     /// Returns the formatted time.
     #[must_use]
     pub fn as_str(&self) -> &str {

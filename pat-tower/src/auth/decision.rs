@@ -9,22 +9,24 @@ use pat_core::{AuthError, Principal, TokenDigest, TokenId};
 use super::config::{Config, Mode};
 use super::state::{AuthState, Refusal, Why};
 use crate::client::client_of;
-use crate::http::bearer::{self, Presented};
+use crate::http::bearer::{Authorization, Presented, is_token68};
 use crate::pat::Pat;
 use crate::rejection::{PatRejection, RejectionKind};
 use crate::scope::{MissingScopes, Need, Panicked, RequestHead};
 
 /// What to do with a request.
 #[derive(Debug)]
-pub(super) struct Decision {
-    pub(super) step: Step,
-    pub(super) header: Header,
+pub(super) struct Decision<'a> {
+    pub(super) step: Step<'a>,
+    /// Whether the `Authorization` header is not for the layer but for the inner service.
+    pub(super) passes_header: bool,
 }
 
 #[derive(Debug)]
-pub(super) enum Step {
-    /// Authenticate the token of this digest, then [`Config::evaluate`] the result.
-    Authenticate(TokenDigest),
+pub(super) enum Step<'a> {
+    /// Authenticate this token, then [`Config::evaluate`] the result. If the service does not know the token,
+    /// [`Config::decide_unknown`] first.
+    Authenticate(&'a [u8], TokenDigest),
     Act(Action),
 }
 
@@ -41,55 +43,61 @@ pub(super) enum Action {
     Forbid(TokenId, Box<PatRejection>),
 }
 
-/// What becomes of the `Authorization` header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Header {
-    /// There is none.
-    Absent,
-    /// The inner service gets it.
-    Kept,
-    /// The inner service does not get it.
-    Removed,
+impl<'a> From<Step<'a>> for Decision<'a> {
+    fn from(step: Step<'a>) -> Self {
+        Self {
+            step,
+            passes_header: false,
+        }
+    }
 }
 
 impl Config {
-    /// Decides what to do with a request.
-    pub(super) fn decide<B>(&self, request: &Request<B>) -> Decision {
-        match bearer::presented(request.headers()) {
-            Presented::Bearer(token) => self.decide_by_token(request, token),
-            Presented::Malformed => self.malformed(),
-            Presented::Nothing => Decision {
+    /// Decides what to do with a request, from which the `Authorization` header was taken.
+    pub(super) fn decide<'a, B>(
+        &self,
+        request: &Request<B>,
+        authorization: &'a Authorization,
+    ) -> Decision<'a> {
+        match authorization.presented() {
+            Presented::Bearer(token) => {
+                let digest = TokenDigest::of(token);
+                match self.earlier_result(request, &digest) {
+                    Some(result) => Step::Act(self.evaluate(request, digest, result)).into(),
+                    None => Step::Authenticate(token, digest).into(),
+                }
+            }
+            Presented::Malformed => self.malformed().into(),
+            Presented::Nothing | Presented::OtherScheme => Decision {
                 step: Step::Act(self.without_token(request)),
-                header: Header::Absent,
-            },
-            Presented::OtherScheme => Decision {
-                step: Step::Act(self.without_token(request)),
-                header: Header::Kept,
+                passes_header: true,
             },
         }
     }
 
-    fn decide_by_token<B>(&self, request: &Request<B>, token: &[u8]) -> Decision {
-        let parsed = self.pats.parse_of(token, || client_of(request));
-        let is_unrecognized = matches!(parsed, Err(AuthError::Unrecognized));
-        if is_unrecognized && !bearer::is_token68(token) {
-            return self.malformed();
-        }
-        let is_passed = self.passes_unrecognized && is_unrecognized;
-        let step = match parsed {
-            Ok(digest) => match self.earlier_result(request, &digest) {
-                Some(result) => Step::Act(self.evaluate(request, digest, result)),
-                None => Step::Authenticate(digest),
-            },
-            Err(_) if is_passed => Step::Act(self.without_token(request)),
-            Err(error) => Step::Act(self.refuse(None, error)),
+    /// Decides by the format of a token with this digest that the service does not know: most tokens that are
+    /// presented are known, and need no such check.
+    #[cold]
+    pub(super) fn decide_unknown<'a, B>(
+        &self,
+        request: &Request<B>,
+        token: &'a [u8],
+        digest: TokenDigest,
+    ) -> Decision<'a> {
+        let Err(error) = self.pats.check_format_of(token, || client_of(request)) else {
+            return Step::Authenticate(token, digest).into();
         };
-        let header = if is_passed || self.keeps_header {
-            Header::Kept
+        let is_unrecognized = matches!(error, AuthError::Unrecognized);
+        if is_unrecognized && !is_token68(token) {
+            self.malformed().into()
+        } else if is_unrecognized && self.passes_unrecognized {
+            Decision {
+                step: Step::Act(self.without_token(request)),
+                passes_header: true,
+            }
         } else {
-            Header::Removed
-        };
-        Decision { step, header }
+            Step::Act(self.refuse(None, error)).into()
+        }
     }
 
     /// Decides by the result of authenticating the token of this digest, which the request presents.
@@ -179,15 +187,12 @@ impl Config {
         Action::Reject(Box::new(rejection.with_reason(error)))
     }
 
-    fn malformed(&self) -> Decision {
+    fn malformed(&self) -> Step<'static> {
         let challenge = self.challenges.invalid_request.clone();
         let rejection = PatRejection::new(RejectionKind::InvalidAuthorization);
-        Decision {
-            step: Step::Act(Action::Reject(Box::new(
-                rejection.with_challenge(challenge),
-            ))),
-            header: Header::Removed,
-        }
+        Step::Act(Action::Reject(Box::new(
+            rejection.with_challenge(challenge),
+        )))
     }
 
     fn earlier<'r, B>(&self, request: &'r Request<B>) -> Option<AuthState<'r>> {
@@ -249,13 +254,20 @@ mod tests {
         request.body(()).expect("a request")
     }
 
-    /// The decision in a word, and what becomes of the header.
-    fn told(decision: &Decision) -> (&'static str, Header) {
+    /// The decision in a word about a request whose token is not known, and whether the inner service gets the
+    /// header.
+    fn told(config: &Config, request: Request<()>) -> (&'static str, bool) {
+        let mut request = request;
+        let authorization = Authorization::take(request.headers_mut());
+        let mut decision = config.decide(&request, &authorization);
+        if let Step::Authenticate(token, digest) = decision.step {
+            decision = config.decide_unknown(&request, token, digest);
+        }
         let step = match &decision.step {
-            Step::Authenticate(_) => "authenticate",
+            Step::Authenticate(..) => "authenticate",
             Step::Act(action) => told_action(action),
         };
-        (step, decision.header)
+        (step, decision.passes_header)
     }
 
     fn told_action(action: &Action) -> &'static str {
@@ -284,40 +296,27 @@ mod tests {
         let pats = pats();
         let good = format!("Bearer {}", token(&pats).await);
         let modes = [Mode::Required, Mode::Optional, Mode::Lenient];
-        for (authorization, expected, header) in [
-            (
-                &[][..],
-                ["not signed in", "pass on", "pass on"],
-                Header::Absent,
-            ),
+        for (authorization, expected, passes_header) in [
+            (&[][..], ["not signed in", "pass on", "pass on"], true),
             (
                 &["Basic YTpi"],
                 ["not signed in", "pass on", "pass on"],
-                Header::Kept,
+                true,
             ),
-            (&[good.as_str()], ["authenticate"; 3], Header::Removed),
+            (&[good.as_str()], ["authenticate"; 3], false),
             (
                 &["Bearer pat_x"],
                 ["invalid token", "invalid token", "pass on refused"],
-                Header::Removed,
+                false,
             ),
-            (
-                &["Bearer a b"],
-                ["invalid authorization"; 3],
-                Header::Removed,
-            ),
-            (&["Bearer"], ["invalid authorization"; 3], Header::Removed),
-            (
-                &[&good, &good],
-                ["invalid authorization"; 3],
-                Header::Removed,
-            ),
+            (&["Bearer a b"], ["invalid authorization"; 3], false),
+            (&["Bearer"], ["invalid authorization"; 3], false),
+            (&[&good, &good], ["invalid authorization"; 3], false),
         ] {
             for (mode, expected) in modes.into_iter().zip(expected) {
-                let decision = config(&pats, mode).decide(&request(authorization));
                 assert_eq!(
-                    told(&decision),
-                    (expected, header),
+                    told(&config(&pats, mode), request(authorization)),
+                    (expected, passes_header),
                     "{mode:?} {authorization:?}"
                 );
             }
@@ -325,28 +324,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn options_keep_the_header_or_pass_unrecognized_values() {
+    async fn unrecognized_values_are_passed_if_that_is_set() {
         let pats = pats();
         let good = format!("Bearer {}", token(&pats).await);
-        let config = |passes_unrecognized, keeps_header| Config {
+        let config = |passes_unrecognized| Config {
             passes_unrecognized,
-            keeps_header,
             ..config(&pats, Mode::Optional)
         };
-        for (passes, keeps, value, expected) in [
-            (true, false, "Bearer a.b.c", ("pass on", Header::Kept)),
-            (
-                true,
-                false,
-                "Bearer a b",
-                ("invalid authorization", Header::Removed),
-            ),
-            (true, false, &good, ("authenticate", Header::Removed)),
-            (false, true, &good, ("authenticate", Header::Kept)),
-            (false, true, "Bearer a.b.c", ("invalid token", Header::Kept)),
+        for (passes, value, expected) in [
+            (true, "Bearer a.b.c", ("pass on", true)),
+            (true, "Bearer a b", ("invalid authorization", false)),
+            (true, &good, ("authenticate", false)),
+            (false, "Bearer a.b.c", ("invalid token", false)),
         ] {
-            let decision = config(passes, keeps).decide(&request(&[value]));
-            assert_eq!(told(&decision), expected, "{passes} {keeps} {value}");
+            let told = told(&config(passes), request(&[value]));
+            assert_eq!(told, expected, "{passes} {value}");
         }
     }
 
@@ -367,7 +359,7 @@ mod tests {
             for (mut request, expected) in [(request(&[]), bare), (with_token(), presented)] {
                 let pat = Pat::new(principal.clone(), service);
                 request.extensions_mut().insert(pat);
-                assert_eq!(told(&required.decide(&request)).0, expected, "{service}");
+                assert_eq!(told(&required, request).0, expected, "{service}");
             }
         }
     }
@@ -393,7 +385,9 @@ mod tests {
     fn a_token_that_an_outer_layer_refused_is_refused_further_in() {
         let pats = pats();
         let lenient = config(&pats, Mode::Lenient);
-        let Step::Act(Action::PassOn(why)) = lenient.decide(&request(&["Bearer pat_x"])).step
+        let (token, digest) = (b"pat_x", TokenDigest::of(b"pat_x"));
+        let Step::Act(Action::PassOn(why)) =
+            lenient.decide_unknown(&request(&[]), token, digest).step
         else {
             panic!("it is passed on");
         };
@@ -402,8 +396,8 @@ mod tests {
         inner
             .extensions_mut()
             .insert(Unauthenticated { service, why });
-        let decision = config(&pats, Mode::Optional).decide(&inner);
-        assert_eq!(told(&decision), ("invalid token", Header::Absent));
+        let optional = config(&pats, Mode::Optional);
+        assert_eq!(told(&optional, inner), ("invalid token", true));
     }
     /// A service with the scopes `read` and `write`, which implies `read`.
     fn pats_with_scopes(store: &Arc<MemoryStore>) -> Pats {
@@ -557,7 +551,7 @@ mod tests {
             let mut request = request(&[]);
             let pat = Pat::new(principal.clone(), pats.instance());
             request.extensions_mut().insert(pat);
-            assert_eq!(told(&config.decide(&request)).0, expected);
+            assert_eq!(told(&config, request).0, expected);
         }
     }
 

@@ -5,12 +5,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
+use http::header::{CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode};
 use pat_core::{DateText, TokenId};
 
 use super::config::{Config, Mode, Renderer};
-use super::decision::{Action, Header};
+use super::decision::Action;
 use super::state::{Unauthenticated, Why};
 use crate::http::caching::{make_private, vary_by_authorization};
 use crate::http::grpc;
@@ -44,23 +44,6 @@ pub(super) enum ResponseEdit {
     },
     /// The request was passed on without a token.
     Unauthenticated(Arc<Config>),
-}
-
-impl Header {
-    /// Removes the header, or marks it so that it gets into no log.
-    pub(super) fn apply(self, headers: &mut HeaderMap) {
-        match self {
-            Self::Absent => {}
-            Self::Removed => {
-                headers.remove(AUTHORIZATION);
-            }
-            Self::Kept => {
-                if let Some(value) = headers.get_mut(AUTHORIZATION) {
-                    value.set_sensitive(true);
-                }
-            }
-        }
-    }
 }
 
 impl Config {
@@ -162,14 +145,6 @@ impl Renderer {
         response
     }
 
-    /// Renders the rejection of an extractor, unless a layer has rendered it.
-    fn render_again<B>(&self, response: &mut Response<B>, body: fn(Bytes) -> B) {
-        let rejection = response.extensions().get::<PatRejection>();
-        if let Some(rejection) = rejection.filter(|rejection| !rejection.is_rendered()) {
-            *response = self.respond(rejection.clone()).map(body);
-        }
-    }
-
     /// Returns the host's response with the headers that it may not lack.
     fn render(&self, rejection: &PatRejection) -> Response<Bytes> {
         let mut response = (self.0)(rejection);
@@ -185,17 +160,26 @@ impl Renderer {
 }
 
 impl ResponseEdit {
-    /// Edits a response. `body` makes the body of one in its place.
-    pub(super) fn apply<B>(&self, response: &mut Response<B>, body: fn(Bytes) -> B) {
+    /// Renders the rejection of an extractor in the host's way, if there is one, unless a layer has rendered it.
+    #[inline]
+    pub(super) fn render_again<B>(&self, response: &Response<B>) -> Option<Response<Bytes>> {
+        let renderer = match self {
+            Self::Accepted { renderer, .. } => renderer,
+            Self::Unauthenticated(config) => &config.renderer,
+        };
+        let renderer = renderer.as_ref()?;
+        let rejection = response.extensions().get::<PatRejection>()?;
+        (!rejection.is_rendered()).then(|| renderer.respond(rejection.clone()))
+    }
+
+    /// Adds the headers of the layer to a response.
+    pub(super) fn apply<B>(&self, response: &mut Response<B>) {
         match self {
             Self::Accepted {
                 expires_at,
                 is_optional,
-                renderer,
+                ..
             } => {
-                if let Some(renderer) = renderer {
-                    renderer.render_again(response, body);
-                }
                 let changed = response.extensions().get::<NewEnd>();
                 let changed = changed.map(|NewEnd(date)| *date);
                 if let Some(date) = changed.or(*expires_at) {
@@ -208,9 +192,6 @@ impl ResponseEdit {
                 make_private(response.headers_mut());
             }
             Self::Unauthenticated(config) => {
-                if let Some(renderer) = &config.renderer {
-                    renderer.render_again(response, body);
-                }
                 vary_by_authorization(response.headers_mut());
                 // The host's own challenges stay beside the layer's.
                 if is_unauthenticated(response)
@@ -236,7 +217,7 @@ fn is_unauthenticated<B>(response: &Response<B>) -> bool {
 /// Tells the client when its token expires.
 fn add_expiry(headers: &mut HeaderMap, date: &DateText) {
     const PAT_EXPIRES_AT: HeaderName = HeaderName::from_static("pat-expires-at");
-    if let Ok(date) = HeaderValue::from_str(date.as_str()) {
+    if let Ok(date) = HeaderValue::from_bytes(date.as_bytes()) {
         headers.insert(PAT_EXPIRES_AT, date);
     }
 }

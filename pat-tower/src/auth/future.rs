@@ -171,9 +171,13 @@ where
                     }
                 }
                 StateProj::Calling { future, edit } => {
-                    let mut response = ready!(future.poll(cx))?.map(R::inner);
-                    edit.apply(&mut response, R::rejection);
-                    return Poll::Ready(Ok(response));
+                    let mut response = ready!(future.poll(cx))?;
+                    if let Some(mut rendered) = edit.render_again(&response) {
+                        edit.apply(&mut rendered);
+                        return Poll::Ready(Ok(rendered.map(R::rejection)));
+                    }
+                    edit.apply(&mut response);
+                    return Poll::Ready(Ok(response.map(R::inner)));
                 }
                 StateProj::Rejecting { rejection, config } => {
                     let rejection = rejection.take().expect(POLLED_AGAIN);

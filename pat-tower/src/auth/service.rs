@@ -7,10 +7,11 @@ use tower_service::Service;
 
 use super::body::{RejectionBody, SameBody};
 use super::config::Config;
-use super::decision::{Action, Step};
+use super::decision::Step;
 use super::effects::Prepared;
 use super::future::ResponseFuture;
 use crate::client::client_of;
+use crate::http::bearer::Authorization;
 
 /// The service that [`PatLayer`](crate::PatLayer) puts around an inner service. `R` determines the type
 /// of the response body, as in the layer.
@@ -35,33 +36,35 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        let decision = self.config.decide(&request);
-        decision.header.apply(request.headers_mut());
-        match decision.step {
-            Step::Act(action) => self.act(request, action),
-            Step::Authenticate(digest) => {
-                let pats = &self.config.pats;
-                let client = || client_of(&request);
-                if let Some(result) = pats.authenticate_cached_of(&digest, client) {
-                    let action = self.config.evaluate(&request, digest, result);
-                    return self.act(request, action);
-                }
-                let inner = self.take_ready_inner();
-                ResponseFuture::authenticating(Arc::clone(&self.config), digest, request, inner)
-            }
+        let authorization = Authorization::take(request.headers_mut());
+        if self.config.keeps_header {
+            authorization.put_back(request.headers_mut());
         }
-    }
-}
-
-impl<S, R> PatService<S, R> {
-    fn act<ReqBody>(
-        &mut self,
-        mut request: Request<ReqBody>,
-        action: Action,
-    ) -> ResponseFuture<S, Request<ReqBody>, R>
-    where
-        S: Service<Request<ReqBody>> + Clone,
-    {
+        let config = &self.config;
+        let mut decision = config.decide(&request, &authorization);
+        if let Step::Authenticate(token, digest) = decision.step {
+            decision = match config.pats.authenticate_known(&digest) {
+                Some(principal) => {
+                    Step::Act(config.evaluate(&request, digest, Ok(principal))).into()
+                }
+                None => config.decide_unknown(&request, token, digest),
+            };
+        }
+        if decision.passes_header {
+            authorization.put_back(request.headers_mut());
+        }
+        let action = match decision.step {
+            Step::Act(action) => action,
+            Step::Authenticate(_, digest) => {
+                let client = || client_of(&request);
+                let Some(error) = config.pats.refuse_cached_of(&digest, client) else {
+                    let inner = self.take_ready_inner();
+                    let config = Arc::clone(&self.config);
+                    return ResponseFuture::authenticating(config, digest, request, inner);
+                };
+                config.evaluate(&request, digest, Err(error))
+            }
+        };
         match self.config.prepare(&mut request, action) {
             Prepared::Call(edit) => ResponseFuture::calling(self.inner.call(request), edit),
             Prepared::DestroySession(destroy, edit) => {
@@ -75,7 +78,9 @@ impl<S, R> PatService<S, R> {
             }
         }
     }
+}
 
+impl<S, R> PatService<S, R> {
     /// Returns the inner service that `poll_ready` has made ready; its clone takes its place.
     fn take_ready_inner(&mut self) -> S
     where

@@ -1,7 +1,7 @@
 //! Reading the `Authorization` header (RFC 9110 section 11.4, RFC 6750 section 2.1).
 
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
+use http::{HeaderMap, HeaderValue};
 use pat_core::auth::MAX_TOKEN_LEN;
 
 /// The credentials that a request presents.
@@ -20,18 +20,55 @@ pub(crate) enum Presented<'a> {
 
 const SCHEME: &[u8] = b"bearer";
 
-/// Reads the `Authorization` header of a request.
-pub(crate) fn presented(headers: &HeaderMap) -> Presented<'_> {
-    let mut fields = headers.get_all(AUTHORIZATION).iter();
-    match (fields.next(), fields.next()) {
-        (None, _) => Presented::Nothing,
-        (Some(only), None) => read(only.as_bytes()),
-        (Some(_), Some(_)) => Presented::Malformed,
+/// The `Authorization` header of a request, taken out of the request: to take it and to read it is one search.
+#[derive(Debug)]
+pub(crate) struct Authorization {
+    /// The first one.
+    value: Option<HeaderValue>,
+    has_more: bool,
+}
+
+impl Authorization {
+    /// Removes all `Authorization` headers.
+    pub(crate) fn take(headers: &mut HeaderMap) -> Self {
+        let before = headers.len();
+        let value = headers.remove(AUTHORIZATION);
+        let has_more = before - headers.len() > 1;
+        Self { value, has_more }
+    }
+
+    /// Puts the header back, marked so that it gets into no log.
+    pub(crate) fn put_back(&self, headers: &mut HeaderMap) {
+        if let Some(value) = &self.value {
+            let mut value = value.clone();
+            value.set_sensitive(true);
+            headers.insert(AUTHORIZATION, value);
+        }
+    }
+
+    /// Reads the header.
+    pub(crate) fn presented(&self) -> Presented<'_> {
+        match &self.value {
+            None => Presented::Nothing,
+            Some(value) if !self.has_more => read(value.as_bytes()),
+            Some(_) => Presented::Malformed,
+        }
     }
 }
 
 /// Reads a header as bytes: it need not be UTF-8.
 fn read(value: &[u8]) -> Presented<'_> {
+    match value.strip_prefix(b"Bearer ") {
+        // Nearly every client writes it so.
+        Some(token @ [first, ..]) if *first != b' ' && token.len() <= MAX_TOKEN_LEN => {
+            Presented::Bearer(token)
+        }
+        _ => read_any(value),
+    }
+}
+
+/// Reads a header whose scheme may have any letter case, and several spaces after it.
+fn read_any(value: &[u8]) -> Presented<'_> {
     let is_bearer = value
         .get(..SCHEME.len())
         .is_some_and(|s| s.eq_ignore_ascii_case(SCHEME));
@@ -88,19 +125,35 @@ mod tests {
 
     #[test]
     fn several_headers_are_malformed() {
-        let mut headers = HeaderMap::new();
-        headers.append("accept", HeaderValue::from_static("text/html"));
-        assert_eq!(presented(&headers), Presented::Nothing);
         let values = ["Bearer abc", "Bearer abc", "Basic YTpi"].map(HeaderValue::from_static);
-        let expected = [
-            Presented::Bearer(b"abc"),
-            Presented::Malformed,
-            Presented::Malformed,
-        ];
-        for (value, expected) in values.into_iter().zip(expected) {
-            headers.append(AUTHORIZATION, value);
-            assert_eq!(presented(&headers), expected);
+        for (count, expected) in [
+            (0, Presented::Nothing),
+            (1, Presented::Bearer(b"abc")),
+            (2, Presented::Malformed),
+            (3, Presented::Malformed),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.append("accept", HeaderValue::from_static("text/html"));
+            headers.append("accept", HeaderValue::from_static("text/plain"));
+            for value in &values[..count] {
+                headers.append(AUTHORIZATION, value.clone());
+            }
+            let taken = Authorization::take(&mut headers);
+            assert_eq!(taken.presented(), expected);
+            assert!(!headers.contains_key(AUTHORIZATION), "{count}");
+            assert_eq!(headers.len(), 2);
         }
+    }
+
+    #[test]
+    fn a_header_that_is_put_back_is_sensitive() {
+        let mut headers = HeaderMap::new();
+        Authorization::take(&mut headers).put_back(&mut headers);
+        assert!(headers.is_empty());
+        headers.insert(AUTHORIZATION, HeaderValue::from_static("Basic YTpi"));
+        Authorization::take(&mut headers).put_back(&mut headers);
+        assert_eq!(headers[AUTHORIZATION], "Basic YTpi");
+        assert!(headers[AUTHORIZATION].is_sensitive());
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! response says that it depends on the credentials. The host's handlers cannot say so, since they
 //! may not know that there are tokens.
 
-use http::header::{AUTHORIZATION, CACHE_CONTROL, VARY};
+use http::header::{AUTHORIZATION, CACHE_CONTROL, Entry, OccupiedEntry, VARY};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// Says that another `Authorization` may have another answer, unless the answer says so.
@@ -19,38 +19,46 @@ pub(crate) fn vary_by_authorization(headers: &mut HeaderMap) {
 /// Keeps an answer out of shared caches; other than that, what the handler wants stands.
 pub(crate) fn make_private(headers: &mut HeaderMap) {
     remove_targeted(headers);
-    let is_private = |directive: &[u8]| {
-        directive.eq_ignore_ascii_case(b"private") || directive.eq_ignore_ascii_case(b"no-store")
-    };
-    let mut fields = headers.get_all(CACHE_CONTROL).iter();
-    let Some(first) = fields.next() else {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
-        return;
-    };
-    let mut is_done = members(first).any(is_private);
-    let mut is_shared = members(first).any(is_for_shared);
-    for field in fields {
-        is_done |= members(field).any(is_private);
-        is_shared |= members(field).any(is_for_shared);
-    }
-    if !is_done || is_shared {
-        let value = without_sharing(headers, !is_done);
-        headers.insert(CACHE_CONTROL, value);
+    // One search, whether the header is there or not.
+    match headers.entry(CACHE_CONTROL) {
+        Entry::Vacant(entry) => {
+            entry.insert(PRIVATE);
+        }
+        Entry::Occupied(mut entry) => {
+            if let Some(value) = made_private(&entry) {
+                entry.insert(value);
+            }
+        }
     }
 }
 
+const PRIVATE: HeaderValue = HeaderValue::from_static("private");
+
+/// The directives with what is missing and without those for shared caches, in one field; `None` if they may
+/// stay as they are.
+fn made_private(entry: &OccupiedEntry<'_, HeaderValue>) -> Option<HeaderValue> {
+    let is_private = |directive: &[u8]| {
+        directive.eq_ignore_ascii_case(b"private") || directive.eq_ignore_ascii_case(b"no-store")
+    };
+    let directives = || entry.iter().flat_map(members);
+    let is_done = directives().any(is_private);
+    let is_shared = directives().any(is_for_shared);
+    let is_changed = !is_done || is_shared;
+    is_changed.then(|| without_sharing(directives(), !is_done))
+}
+
 /// The directives without those for shared caches, in one field.
-fn without_sharing(headers: &HeaderMap, is_private_missing: bool) -> HeaderValue {
-    let fields = headers.get_all(CACHE_CONTROL).iter();
-    let kept = fields
-        .flat_map(members)
-        .filter(|directive| !is_for_shared(directive));
+fn without_sharing<'h>(
+    directives: impl Iterator<Item = &'h [u8]>,
+    is_private_missing: bool,
+) -> HeaderValue {
+    let kept = directives.filter(|directive| !is_for_shared(directive));
     // In front, where nothing malformed can hide it.
     let private = is_private_missing.then_some(&b"private"[..]);
     let kept: Vec<_> = private.into_iter().chain(kept).collect();
     let value = HeaderValue::from_bytes(&kept.join(&b", "[..]));
     // It is made of parts of such values.
-    value.unwrap_or_else(|_| HeaderValue::from_static("private"))
+    value.unwrap_or(PRIVATE)
 }
 
 /// Whether a directive lets shared caches keep the answer. `private` with an argument does: it
@@ -82,8 +90,7 @@ fn remove_targeted(headers: &mut HeaderMap) {
         let is_targeted = name.ends_with("-cache-control") || KIN.contains(&name);
         is_targeted && name != "x-cache-control"
     };
-    let targeted: Vec<_> = headers.keys().filter(is_targeted).cloned().collect();
-    for name in targeted {
+    while let Some(name) = headers.keys().find(is_targeted).cloned() {
         headers.remove(name);
     }
 }

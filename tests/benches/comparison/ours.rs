@@ -20,7 +20,9 @@ use tower::{Layer, Service};
 use tower_http::auth::AsyncRequireAuthorizationLayer;
 use tower_http::validate_request::ValidateRequestHeaderLayer;
 
-use crate::{LIMIT, NO_AUTH, PAT_LAYER, TOKENS};
+use crate::{
+    LIMIT, LIMIT_WITH_HEADER, LIMIT_WITH_HEADERS, NO_AUTH, PAT_LAYER, PAT_LAYER_EXPIRING, TOKENS,
+};
 
 pub(crate) type Body = Full<Bytes>;
 
@@ -48,10 +50,15 @@ impl Service<Request<()>> for Inner {
 #[derive(Clone)]
 struct Limit {
     inner: Inner,
-    /// Put into the response, as when a token expires.
-    header: Option<HeaderValue>,
+    /// How many headers it puts into the response: those that the layer puts into each response, and into that to a
+    /// token that expires.
+    headers: usize,
     entries: Arc<HashMap<[u8; 32], Arc<Entry>, ByDigest>>,
 }
+
+const PRIVATE: HeaderValue = HeaderValue::from_static("private");
+const PAT_EXPIRES_AT: HeaderName = HeaderName::from_static("pat-expires-at");
+const EXPIRY: HeaderValue = HeaderValue::from_static("2026-02-26T22:42:21.247+00:00");
 
 /// Hashes a digest by its first eight bytes, as cheaply as can be.
 type ByDigest = std::hash::BuildHasherDefault<FirstBytes>;
@@ -111,15 +118,18 @@ impl Service<Request<()>> for Limit {
         let digest: [u8; 32] = Sha256::digest(token).into();
         let entry = self.entries.get(&digest).expect("an entry").clone();
         request.extensions_mut().insert(entry);
-        let mut response = self.inner.call(request);
-        if let Some(header) = &self.header {
-            response = ready(response.into_inner().map(|mut response| {
-                let name = HeaderName::from_static("pat-expires-at");
-                response.headers_mut().insert(name, header.clone());
-                response
-            }));
+        let response = self.inner.call(request);
+        if self.headers == 0 {
+            return response;
         }
-        response
+        ready(response.into_inner().map(|mut response| {
+            let headers = response.headers_mut();
+            headers.insert(header::CACHE_CONTROL, PRIVATE);
+            if self.headers > 1 {
+                headers.insert(PAT_EXPIRES_AT, EXPIRY);
+            }
+            response
+        }))
     }
 }
 
@@ -232,7 +242,7 @@ pub(crate) fn stacks() -> Vec<Stack> {
     let digest = |token: &String| -> [u8; 32] { Sha256::digest(token).into() };
     let limit = Limit {
         inner: Inner,
-        header: None,
+        headers: 0,
         entries: Arc::new(
             tokens
                 .iter()
@@ -240,9 +250,17 @@ pub(crate) fn stacks() -> Vec<Stack> {
                 .collect(),
         ),
     };
-    let limit_with_header = Limit {
-        header: Some(HeaderValue::from_static("2026-02-26T22:42:21.247+00:00")),
-        ..limit.clone()
+    let limit = |name, headers| {
+        let limit = Limit {
+            headers,
+            ..limit.clone()
+        };
+        stack(
+            name,
+            Box::new(move |tokens, keys| {
+                serve(limit.clone(), Requests::bearers(tokens, keys), true)
+            }),
+        )
     };
     let moka = moka::future::Cache::builder()
         .max_capacity(u64::from(2 * TOKENS))
@@ -269,26 +287,16 @@ pub(crate) fn stacks() -> Vec<Stack> {
                 serve(layer.layer(Inner), requests, true)
             }),
         ),
-        stack(
-            LIMIT,
-            Box::new(move |tokens, keys| {
-                serve(limit.clone(), Requests::bearers(tokens, keys), true)
-            }),
-        ),
+        limit(LIMIT, 0),
         stack(
             PAT_LAYER,
             Box::new(move |tokens, keys| {
                 serve(layer.layer(Inner), Requests::bearers(tokens, keys), true)
             }),
         ),
-        stack(
-            "limit, and a header in the response",
-            Box::new(move |tokens, keys| {
-                let requests = Requests::bearers(tokens, keys);
-                serve(limit_with_header.clone(), requests, true)
-            }),
-        ),
-        Stack::new("`PatLayer`, tokens that expire", move |keys| {
+        limit(LIMIT_WITH_HEADER, 1),
+        limit(LIMIT_WITH_HEADERS, 2),
+        Stack::new(PAT_LAYER_EXPIRING, move |keys| {
             let layer = PatLayer::required(expiring.clone());
             let requests = Requests::bearers(&expiring_tokens, keys);
             serve(layer.layer(Inner), requests, true)
