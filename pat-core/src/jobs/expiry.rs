@@ -4,7 +4,7 @@ use crate::notification::NotificationKind;
 use crate::store::DueNotifications;
 
 /// The most owners for whom one transaction queues notifications.
-const BATCH_OWNERS: u32 = 100;
+const BATCH_OWNERS: u32 = 25;
 
 /// Queues the due notifications of expiry, and about replaced tokens that are still in use shortly before their end.
 ///

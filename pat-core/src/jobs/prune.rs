@@ -12,12 +12,16 @@ use crate::event::EventKind;
 use crate::store::{ListedOwner, MissingOwners, Prune, Pruned, Purge, RevocationScope, StoreError};
 use crate::token::Owner;
 
-/// How many rows one transaction deletes: few enough that authentication does not wait for it.
-const BATCH: u32 = 500;
-/// The owners of a page are looked up in the directory at once.
-const _: () = assert!(BATCH as usize <= MAX_PROFILES);
-/// The shortest and the longest pause between two such transactions.
+/// How many rows of a table one transaction deletes: so few that a request which meets it on a processor waits no
+/// longer than for other requests.
+const BATCH: u32 = 50;
+/// How many owners are looked up in the directory at once.
+const PAGE: u32 = 500;
+const _: () = assert!(PAGE as usize <= MAX_PROFILES);
+/// The shortest and the longest pause between two transactions of a job.
 const GAPS: RangeInclusive<Duration> = Duration::from_millis(20)..=Duration::from_secs(1);
+/// How much longer a pause is than the transaction before it.
+const GAP_FACTOR: u32 = 3;
 /// How long entries of the change feed are kept. A node that was away for longer invalidates its whole
 /// cache, which costs a query for each token.
 const CHANGES_KEPT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -74,12 +78,13 @@ async fn delete_old_tokens(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
     Ok(())
 }
 
-/// Pauses for as long as the transaction took, so that others can write: a process that waits for a
-/// SQLite file tries only ten times a second.
+/// Pauses for some times as long as the transaction took, so that others can write, and requests seldom meet it: a
+/// process that waits for a SQLite file tries only ten times a second.
 pub(super) async fn leave_gap(run: &LeasedRun<'_>, begun: Moment) {
     let took = run.node.context.time.now().boot - begun.boot;
     let took = Duration::from_micros(u64::try_from(took).unwrap_or_default());
-    tokio::time::sleep(took.clamp(*GAPS.start(), *GAPS.end())).await;
+    let gap = took.saturating_mul(GAP_FACTOR);
+    tokio::time::sleep(gap.clamp(*GAPS.start(), *GAPS.end())).await;
 }
 
 async fn purge(run: &mut LeasedRun<'_>) -> Result<(), Interrupted> {
@@ -204,7 +209,7 @@ impl Census {
 /// Looks up all owners in the directory until it fails. Owners not looked up are not missing.
 async fn take_census(run: &mut LeasedRun<'_>) -> Result<Census, Interrupted> {
     let mut census = Census::default();
-    let mut walk = OwnerWalk::new(BATCH);
+    let mut walk = OwnerWalk::new(PAGE);
     while let Some(page) = walk.next_listed(run).await? {
         let owners: Vec<_> = page.iter().map(|listed| listed.owner.clone()).collect();
         let missing = match census.failure {

@@ -9,7 +9,7 @@ use crate::event::EventKind;
 use crate::store::{Change, Revoked, StoreTime, UNUSED_NOTICE, UnusedCount, UnusedTokens};
 
 /// The most owners whose tokens one transaction warns of or revokes.
-const BATCH_OWNERS: u32 = 100;
+const BATCH_OWNERS: u32 = 25;
 
 /// Warns the owners of unused tokens, and revokes the tokens a week later.
 ///
