@@ -88,14 +88,15 @@ fn statements<DB: Dialect>(tokens: usize, now: i64) -> Vec<String> {
         "INSERT INTO pat_notice (id, kind, owner, queued_at, state, due_at, attempts, mark, sent_by, \
          error) SELECT id, 2, owner, {now} - id, \
          CASE WHEN id % 20 = 5 THEN 0 WHEN id % 1000 = 10 THEN 2 ELSE 1 END, {now} - id, 0, 0, '', '' \
-         FROM pat_token WHERE id % 5 = 0"
+         FROM pat_token WHERE id % 5 = 0 AND revoked_at IS NULL"
     );
     let texts = [
         "INSERT INTO pat_owner (owner) SELECT DISTINCT owner FROM pat_token",
         "INSERT INTO pat_event (id, at, kind, token_id, owner, number, seq) \
          SELECT id, created_at, 'created', id, owner, 1, id FROM pat_token",
         "INSERT INTO pat_notice_token (notice_id, token_id, kind, name, created_at, expires_at) \
-         SELECT id, id, 2, name, created_at, COALESCE(expires_at, 0) FROM pat_token WHERE id % 5 = 0",
+         SELECT id, id, 2, name, created_at, COALESCE(expires_at, 0) FROM pat_token \
+         WHERE id % 5 = 0 AND revoked_at IS NULL",
         "INSERT INTO pat_idempotency (owner, idem_key, request, token_id, at) \
          SELECT owner, CONCAT('key ', id), digest, id, created_at FROM pat_token WHERE id % 20 = 0",
         "INSERT INTO pat_change (gen, item, nonce, kind, token_id, at) \

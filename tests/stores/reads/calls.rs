@@ -324,9 +324,7 @@ where
 
         let minute = Duration::from_mins(1);
         let claimed = store.claim_notifications(now, minute, 10);
-        let claimed = self
-            .call("claim_notifications", "10", 2 * FEW, claimed)
-            .await;
+        let claimed = self.call("claim_notifications", "10", FEW, claimed).await;
         let claims: Vec<_> = claimed
             .iter()
             .map(|notification| (notification.claim, Outcome::Sent))
