@@ -3,10 +3,9 @@
 //! `cargo bench -p pat-benches --bench beside` runs a server on the first core, and the clients on the second, so a
 //! machine with two idle ones is needed. Tokens are presented a thousand times a second on each connection, while the
 //! server prunes; while it does so in a file that is never synced to a disk; while another process on the second core
-//! prunes; and while the server computes for as long, in turns of the same length, and leaves the database alone. So the ratios
-//! tell the processor's part from that of the disk and of the database. It writes a Markdown table into
-//! `benchmarks`, or into the folder that `PAT_BENCH_OUTPUT` names. `PAT_BENCH_BESIDE_ROUNDS` says how often each is
-//! measured; 5 unless set.
+//! prunes; and while the server only computes, and leaves the database alone. So the ratios tell the processor's part
+//! from that of the disk and of the database. It writes a Markdown table into `benchmarks`, or into the folder that
+//! `PAT_BENCH_OUTPUT` names. `PAT_BENCH_BESIDE_ROUNDS` says how often each is measured; 5 unless set.
 
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read as _, Write as _};
@@ -33,9 +32,11 @@ use pat_tower::PatLayer;
 const ROLE: &str = "PAT_BENCH_ROLE";
 /// How many tokens are presented.
 const TOKENS: u32 = 50;
-/// How many old tokens are pruned, in how many transactions.
-const OLD: usize = 50_000;
-const BATCHES: u32 = 100;
+/// How many old tokens are pruned.
+const OLD: usize = 10_000;
+/// How many turns of this length the server computes, with pauses as long: like steps of 500 tokens.
+const TURNS: u32 = 100;
+const TURN: Duration = Duration::from_millis(17);
 const IDLE: Duration = Duration::from_secs(3);
 /// The pause of a client between two requests.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -114,7 +115,7 @@ fn serve() {
                     BODY
                 }),
             )
-            .route("/compute/{micros}", get(compute));
+            .route("/compute", get(compute));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
         let listener = listener.expect("a free port");
         println!("{}", listener.local_addr().expect("an address"));
@@ -122,19 +123,17 @@ fn serve() {
     });
 }
 
-/// Computes in turns of this length, with pauses as long, as pruning does in its transactions.
-async fn compute(axum::extract::Path(micros): axum::extract::Path<u64>) -> &'static str {
-    let turn = Duration::from_micros(micros);
-    for _ in 0..BATCHES {
+async fn compute() -> &'static str {
+    for _ in 0..TURNS {
         // In a thread of its own, as SQLite runs in.
         let computing = tokio::task::spawn_blocking(move || {
             let begun = now();
-            while begun.elapsed() < turn {
+            while begun.elapsed() < TURN {
                 std::hint::spin_loop();
             }
         });
         computing.await.expect("no panic");
-        tokio::time::sleep(turn).await;
+        tokio::time::sleep(TURN).await;
     }
     BODY
 }
@@ -277,11 +276,11 @@ const WORKS: [&str; 4] = [
     "the server prunes",
     "the server prunes a database in memory",
     "another process prunes, on the clients' core",
-    "the server computes for as long, without the database",
+    "the server computes, without the database",
 ];
 
 /// The times beside a work ÷ idle: p50 and p99 of cached tokens, and of others.
-fn measure(work: usize, folder: &Path, turn: &mut u128) -> [f64; 4] {
+fn measure(work: usize, folder: &Path) -> [f64; 4] {
     let server = Server::start(folder);
     fill(folder);
     // The first one opens connections and fills the cache.
@@ -294,14 +293,11 @@ fn measure(work: usize, folder: &Path, turn: &mut u128) -> [f64; 4] {
                 let mut process = Process::start("prune", 1, folder);
                 assert!(process.0.wait().expect("an end").success());
             }
-            3 => ask(&mut server.connect(), &format!("/compute/{turn}"), ""),
+            3 => ask(&mut server.connect(), "/compute", ""),
             _ => ask(&mut server.connect(), "/prune", ""),
         }
         let took = begun.elapsed();
         println!("{}: {took:.1?}", WORKS[work]);
-        if work == 0 {
-            *turn = took.as_micros() / u128::from(2 * BATCHES);
-        }
     });
     let [cached, uncached] = [0, 1].map(|kind| {
         let (idle, busy) = (idle[kind], busy[kind]);
@@ -328,7 +324,6 @@ fn compare() {
             .success()
     );
     let mut ratios = WORKS.map(|_| Vec::new());
-    let mut turn = 0;
     for _ in 0..rounds {
         for (work, ratios) in ratios.iter_mut().enumerate() {
             let folder = match work {
@@ -337,13 +332,13 @@ fn compare() {
                 _ => tempfile::tempdir(),
             };
             let folder = folder.expect("a temporary folder");
-            ratios.push(measure(work, folder.path(), &mut turn));
+            ratios.push(measure(work, folder.path()));
         }
     }
     let mut table = format!(
         "# Authentication beside pruning, on SQLite\n\n\
-         {}, by `cargo bench -p pat-benches --bench beside`; {OLD} old tokens are pruned in {BATCHES} transactions, \
-         with pauses as long as these. Each figure compares with the same server without the work: the median of \
+         {}, by `cargo bench -p pat-benches --bench beside`; {OLD} old tokens are pruned; \
+         the server computes in {TURNS} turns of {TURN:?}, with pauses as long. Each figure compares with the same server without the work: the median of \
          {rounds} runs, and the least and the greatest.\n\n\
          | meanwhile | cached: p50 | p99 | not cached: p50 | p99 |\n|---|---:|---:|---:|---:|\n",
         pat_benches::surroundings(&before)
