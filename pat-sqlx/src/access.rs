@@ -9,7 +9,7 @@ use pat_core::search::{Filter, NEVER, RevokedTokens, SortKey, fold};
 use pat_core::text::escape_like;
 use sqlx::Error;
 
-use crate::checkout::fetch;
+use crate::checkout::fetch_one;
 use crate::conditions::{push_last_used, push_range};
 use crate::dialect::Dialect;
 use crate::row::TRANSIENT;
@@ -282,8 +282,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             sql.push(" LIMIT ").bind(NARROW + 1);
             sql.push(format_args!(") c{number}) AS n{number}"));
         }
-        let rows = fetch(&self.pool, sql).await?;
-        let row = rows.first().ok_or(Error::RowNotFound)?;
+        let row = fetch_one(&self.pool, sql).await?;
         let mut narrowest = None;
         for (number, criterion) in criteria.iter().enumerate() {
             let count = row.count(&format!("n{number}"))?;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use pat_core::store::{LONGEST_LEAP, StoreTime};
 use sqlx::Error;
 
-use crate::checkout::fetch;
+use crate::checkout::fetch_one;
 use crate::dialect::Dialect;
 use crate::sql::{ClockSource, Sql};
 use crate::store::SqlxStore;
@@ -35,8 +35,7 @@ impl CallTime {
         caller_now: Timestamp,
     ) -> Result<Self, Error> {
         let mut time = Self::new(store.clock, caller_now);
-        let rows = fetch(&store.pool, time.query()).await?;
-        time.read = rows.first().ok_or(Error::RowNotFound)?.store_time()?;
+        time.read = fetch_one(&store.pool, time.query()).await?.store_time()?;
         Ok(time)
     }
 

@@ -127,6 +127,15 @@ pub(crate) async fn fetch<DB: Dialect>(
     CheckedOut::of(pool).await?.fetch(sql, Ok).await
 }
 
+/// Runs a statement outside a transaction that always returns a row.
+pub(crate) async fn fetch_one<DB: Dialect>(
+    pool: &Pool<DB>,
+    sql: Sql<DB>,
+) -> Result<Row<DB>, Error> {
+    let rows = fetch(pool, sql).await?;
+    rows.into_iter().next().ok_or(Error::RowNotFound)
+}
+
 /// Runs a statement outside a transaction, on a server that takes writes: a replica may not have a
 /// revocation yet. The statement always returns a row, and selects `is_writable`
 /// ([`SqlDialect::IS_WRITABLE`](crate::dialect::SqlDialect::IS_WRITABLE)).

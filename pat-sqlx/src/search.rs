@@ -14,7 +14,7 @@ use sqlx::Error;
 use tracing::instrument;
 
 use crate::access::{Access, BY_OWNER, joins_last_use, push_name, push_never_expires};
-use crate::checkout::fetch;
+use crate::checkout::{fetch, fetch_one};
 use crate::conditions::{push_and, push_last_used, push_range};
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
@@ -464,8 +464,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let (access, tables) = self.counted(filter).await?;
         let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables} WHERE "));
         push_filter(&mut sql, access, filter);
-        let rows = fetch(&self.pool, sql).await?;
-        rows.first().ok_or(Error::RowNotFound)?.count("n")
+        fetch_one(&self.pool, sql).await?.count("n")
     }
 
     /// Returns how a count reads tokens, whose order does not matter, and its tables.
@@ -484,8 +483,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         sql.push(" LIMIT ");
         sql.bind(i64::try_from(most).unwrap_or(i64::MAX))
             .push(") c");
-        let rows = fetch(&self.pool, sql).await?;
-        rows.first().ok_or(Error::RowNotFound)?.count("n")
+        fetch_one(&self.pool, sql).await?.count("n")
     }
 
     /// Counts in one scan of all tokens, which no index shortens.
@@ -501,8 +499,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             sql.push(format_args!(" THEN 1 END) AS n{number}"));
         }
         sql.push(format_args!(" FROM {TOKENS}"));
-        let rows = fetch(&self.pool, sql).await?;
-        let row = rows.first().ok_or(Error::RowNotFound)?;
+        let row = fetch_one(&self.pool, sql).await?;
         (0..filters.len())
             .map(|number| row.count(&format!("n{number}")))
             .collect()

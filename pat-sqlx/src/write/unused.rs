@@ -15,10 +15,10 @@ use sqlx::Error;
 use super::Write;
 use super::descendants::LiveChildren;
 use crate::call_time::CallTime;
-use crate::checkout::fetch;
+use crate::checkout::fetch_one;
 use crate::dialect::Dialect;
 use crate::row::{self, TRANSIENT};
-use crate::sql::{CHUNK, Row, Sql};
+use crate::sql::{CHUNK, Sql};
 use crate::store::SqlxStore;
 
 /// The times of a search for unused tokens.
@@ -56,13 +56,13 @@ impl<DB: Dialect> SqlxStore<DB> {
         for chunk in owners.chunks(CHUNK) {
             let mut sql = from_tokens_of("COUNT(*) AS n", chunk, Columns::WithLastUse);
             push_revocable(&mut sql, &times);
-            count.revocable += only_row(fetch(&self.pool, sql).await?)?.count("n")?;
+            count.revocable += fetch_one(&self.pool, sql).await?.count("n")?;
             let mut sql = from_tokens_of("COUNT(*) AS n", chunk, Columns::OfToken);
             push_live(&mut sql, times.now);
-            count.live += only_row(fetch(&self.pool, sql).await?)?.count("n")?;
+            count.live += fetch_one(&self.pool, sql).await?.count("n")?;
         }
         let sql = Sql::new("SELECT lagging_node_forgotten_at FROM pat_clock WHERE id = 1");
-        let clock = only_row(fetch(&self.pool, sql).await?)?;
+        let clock = fetch_one(&self.pool, sql).await?;
         count.lagging_node_forgotten_at = clock.optional_timestamp("lagging_node_forgotten_at")?;
         Ok(count)
     }
@@ -195,10 +195,6 @@ fn from_tokens_of<DB: Dialect>(selected: &str, owners: &[Owner], columns: Column
     }
     sql.push(" WHERE t.owner IN ").bind_in(owners).push(" AND ");
     sql
-}
-
-fn only_row<DB: Dialect>(rows: Vec<Row<DB>>) -> Result<Row<DB>, Error> {
-    rows.into_iter().next().ok_or(Error::RowNotFound)
 }
 
 /// Appends the condition of tokens that are in force after `now` and do not end by themselves soon.
