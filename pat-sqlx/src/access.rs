@@ -19,10 +19,8 @@ use crate::store::SqlxStore;
 pub(crate) const BY_OWNER: &str = "pat_token_by_owner";
 const BY_REVOCATION: &str = "pat_token_by_revocation";
 
-/// The greatest number of index entries that any page of a search reads and sorts.
-const NARROW: u32 = 5_000;
-/// The same for a page that would pass over many tokens in its order.
-const WIDE: u32 = 20_000;
+/// A page that would pass over many tokens in its order reads and sorts up to this many times as many matches.
+const WIDER: u32 = 4;
 
 /// A criterion of a filter that an index decides: by a range of it, but for a part of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -250,7 +248,7 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// Chooses the access path of a count or a list of IDs, whose order does not matter.
     pub(crate) async fn access_of_count(&self, filter: &Filter) -> Result<Access, Error> {
         let ranges = Criterion::ranges(filter, None);
-        let mut narrowest = self.narrowest(filter, &ranges, NARROW).await?;
+        let mut narrowest = self.narrowest(filter, &ranges, DB::NARROW).await?;
         if narrowest.is_none() {
             narrowest = self.rare_name(filter).await?;
         }
@@ -266,10 +264,10 @@ impl<DB: Dialect> SqlxStore<DB> {
     pub(crate) async fn access_of_page(&self, search: &Search) -> Result<Access, Error> {
         let (filter, key) = (&search.filter, search.sort.key);
         let ranges = Criterion::ranges(filter, Some(key));
-        let mut narrowest = self.narrowest(filter, &ranges, NARROW).await?;
+        let mut narrowest = self.narrowest(filter, &ranges, DB::NARROW).await?;
         let is_restricted = !ranges.is_empty() || Criterion::Name.is_given(filter);
         if narrowest.is_none() && is_restricted && !self.fills_soon(search).await? {
-            narrowest = self.narrowest(filter, &ranges, WIDE).await?;
+            narrowest = self.narrowest(filter, &ranges, WIDER * DB::NARROW).await?;
             if narrowest.is_none() {
                 narrowest = self.rare_name(filter).await?;
             }
@@ -281,7 +279,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         if !Criterion::Name.is_given(filter) {
             return Ok(None);
         }
-        self.narrowest(filter, &[Criterion::Name], NARROW).await
+        self.narrowest(filter, &[Criterion::Name], DB::NARROW).await
     }
 
     /// Returns the one of these criteria that the fewest tokens meet, if `most` meet it at most.

@@ -22,8 +22,8 @@ use crate::sql::{CHUNK, Sql};
 use crate::store::SqlxStore;
 use crate::write::unused::push_unused;
 
-/// How many tokens a page may pass over in its order, if a criterion has fewer matches than all.
-const PASSED_OVER: u32 = 2_500;
+/// How many tokens a page may pass over in its order before its matches are sorted instead.
+const PASSED_OVER: u32 = 10_000;
 
 /// The columns of an order: the sort key, and those that decide between equal keys.
 struct Columns {

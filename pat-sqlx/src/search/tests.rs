@@ -75,13 +75,13 @@ async fn a_page_whose_order_begins_with_other_tokens_is_read_by_a_criterion_with
     let folder = tempfile::tempdir().expect("a folder");
     let store = store(&folder).await;
     let mut filter = Filter::default();
-    // 6,000 tokens. Those that expire first were created first.
-    filter.created.from = Some(at(4_000));
-    filter.created.to = Some(at(9_999));
+    // 24,000 tokens. Those that expire first were created first.
+    filter.created.from = Some(at(16_000));
+    filter.created.to = Some(at(39_999));
     let after_most = Position {
-        value: SortValue::Time(at(4_000)),
-        created_at: at(4_000),
-        id: TokenId::new(4_001).expect("an ID"),
+        value: SortValue::Time(at(16_000)),
+        created_at: at(16_000),
+        id: TokenId::new(16_001).expect("an ID"),
     };
     let by_creation = Access::By(Criterion::Created);
     let in_order = Access::InOrder(SortKey::ExpiresAt);
@@ -108,10 +108,10 @@ async fn a_page_whose_order_begins_with_other_tokens_is_read_by_a_criterion_with
 async fn store(folder: &tempfile::TempDir) -> SqlxStore<Sqlite> {
     let store = crate::sqlite::SqliteStore::open(folder.path().join("pat.db")).await;
     let store = store.expect("a store");
-    // 12,000 tokens of a second each, of which every second one was never used, every third never expires and
+    // 48,000 tokens of a second each, of which every second one was never used, every third never expires and
     // every fourth is revoked. One owner has two thirds of them.
     let fill = "WITH RECURSIVE numbers (i) AS \
-         (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < 11999) \
+         (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i < 47999) \
          INSERT INTO pat_token (id, digest, owner, name, name_folded, created_at, expires_at, revoked_at, \
          expiry_notice) SELECT i + 1, CAST(printf('%032d', i) AS BLOB), \
          CASE WHEN i % 3 > 0 THEN 'many' ELSE 'user ' || (i % 100) END, i, i, i * 1000000, \
@@ -149,13 +149,14 @@ async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() 
             filter(&|f| f.owners = vec![Owner::new("many").expect("a key")]),
             None,
         ),
-        // 5,000 and 5,001 tokens.
-        (filter(&|f| f.created = within(1, 5_000)), Some(Created)),
-        (filter(&|f| f.created = within(1, 5_001)), None),
-        (filter(&|f| f.expires = within(1, 6_000)), Some(Expires)),
-        (filter(&|f| f.expires = within(1, 9_000)), None),
+        // 20,000 and 20,001 tokens.
+        (filter(&|f| f.created = within(1, 20_000)), Some(Created)),
+        (filter(&|f| f.created = within(1, 20_001)), None),
+        (filter(&|f| f.expires = within(1, 24_000)), Some(Expires)),
+        (filter(&|f| f.expires = within(1, 36_000)), None),
         (filter(&|f| f.never_expires = Some(true)), Some(Expires)),
-        (filter(&|f| f.last_used = within(1, 6_000)), Some(LastUsed)),
+        (filter(&|f| f.last_used = within(1, 24_000)), Some(LastUsed)),
+        (filter(&|f| f.last_used = within(1, 47_999)), None),
         (filter(&|f| f.is_used = Some(false)), None),
         (filter(&|f| f.is_used = Some(true)), None),
         (filter(&|f| f.unused_since = Some(at(5_000))), None),
@@ -163,12 +164,12 @@ async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() 
         (filter(&|f| f.revoked = RevokedTokens::Included), None),
         (filter(&|f| f.is_transient = Some(true)), Some(Transient)),
         (filter(&|f| f.is_transient = Some(false)), None),
-        // 5,439 tokens have the one part, 21 the other.
+        // More than half of the tokens have the one part, 4 the other.
         (filter(&|f| f.name = "1".into()), None),
-        (filter(&|f| f.name = "999".into()), Some(Name)),
+        (filter(&|f| f.name = "9999".into()), Some(Name)),
         (
             filter(&|f| {
-                f.name = "999".into();
+                f.name = "9999".into();
                 f.is_used = Some(false);
                 f.revoked = RevokedTokens::Only;
             }),
@@ -176,24 +177,24 @@ async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() 
         ),
         (
             filter(&|f| {
-                f.name = "999".into();
+                f.name = "9999".into();
                 f.is_used = Some(false);
             }),
-            // 6,000 tokens.
+            // 24,000 tokens, which a page that is not full reads too.
             Some(LastUsed),
         ),
         // The one with fewer matches.
         (
             filter(&|f| {
-                f.created = within(1, 4_000);
-                f.expires = within(1, 1_000);
+                f.created = within(1, 16_000);
+                f.expires = within(1, 4_000);
             }),
             Some(Expires),
         ),
         (
             filter(&|f| {
-                f.created = within(1, 100);
-                f.expires = within(1, 9_000);
+                f.created = within(1, 400);
+                f.expires = within(1, 36_000);
             }),
             Some(Created),
         ),
