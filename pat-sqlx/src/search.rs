@@ -96,10 +96,14 @@ impl Walk {
         }
     }
 
-    /// Whether the index is read from the tokens that never expire on.
-    fn begins_with_never(self) -> bool {
+    /// Whether the index is read from the tokens that never expire on, and the filter may find these.
+    fn begins_with_never(self, filter: &Filter) -> bool {
         let is_by_end = self.sort.key == SortKey::ExpiresAt && !self.access.sorts();
-        is_by_end && self.direction() == "DESC"
+        is_by_end
+            && self.direction() == "DESC"
+            && filter.expires.contains(NEVER)
+            && filter.never_expires != Some(false)
+            && !filter.warned.is_some_and(|warned| warned.is_warned)
     }
 
     /// Returns the `ORDER BY` of tokens with equal values.
@@ -168,7 +172,7 @@ impl<'a> Range<'a> {
                 Self::Between(Some(bound(&position.value)), None),
             ],
             // Very many tokens may never expire, and those that were created first would be read first.
-            Start::Offset(0) if walk.begins_with_never() => vec![
+            Start::Offset(0) if walk.begins_with_never(&search.filter) => vec![
                 Self::Equals(NEVER.into()),
                 Self::Between(Some(NEVER.into()), None),
             ],
