@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use pat_core::Owner;
 use pat_core::scope::Scopes;
-use pat_core::search::DateRange;
+use pat_core::search::{DateRange, Position, Sort, SortValue};
 use sqlx::{MySql, Sqlite};
 
 use super::*;
