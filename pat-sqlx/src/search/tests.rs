@@ -244,6 +244,22 @@ fn a_count_by_last_use_looks_up_the_tokens_that_match() {
 }
 
 #[test]
+fn a_page_in_the_order_of_names_looks_up_only_tokens_with_the_part_of_the_name() {
+    let mut filter = Filter::default();
+    filter.name = "part".into();
+    let sort = Sort {
+        key: SortKey::Name,
+        is_descending: true,
+    };
+    let search = Search::new(filter, sort, Start::Offset(0), 20);
+    for text in texts::<Sqlite>(&search, Access::InOrder(sort.key)) {
+        assert!(text.contains("FROM pat_token n "), "{text}");
+        assert!(text.contains("n.name_folded LIKE "), "{text}");
+        assert!(text.contains("ORDER BY n.name_folded "), "{text}");
+    }
+}
+
+#[test]
 fn a_page_is_read_from_its_position_and_not_from_the_bound_of_the_filter() {
     let mut filter = Filter::default();
     filter.created.from = Some(at(1));
