@@ -140,8 +140,8 @@ impl SqlDialect for MySql {
     }
 
     const LIMITS_PREPARED: bool = true;
-    // More than a node uses that searches little, and few enough for twenty nodes of six such connections on a server
-    // with the default of `max_prepared_stmt_count`, 16,382.
+    // About as many as all calls use except searches, and few enough for twenty nodes with six such connections each on
+    // a server with the default of `max_prepared_stmt_count`, 16,382.
     const MAX_IDLE_PREPARED: usize = 128;
 
     fn or_ignore(key: &str) -> String {
