@@ -126,11 +126,15 @@ impl Insert {
     }
 
     fn chain<DB: Dialect>(mut inserts: Vec<Self>) -> Option<Sql<DB>> {
+        let is_alone = inserts.len() == 1;
         let is_persistent = inserts.iter().all(|insert| {
             let rows = insert.rows.len();
-            rows == 1
-                || DB::CHAIN == Chain::None
-                || !DB::HAS_SERVER && rows == inserted_at_once::<DB>()
+            let is_common = if DB::HAS_SERVER {
+                is_alone && rows <= PIECE && rows.is_power_of_two()
+            } else {
+                rows == inserted_at_once::<DB>()
+            };
+            rows == 1 || is_common
         });
         let last = inserts.pop()?;
         let mut sql = Sql::new("");
