@@ -157,6 +157,7 @@ impl SqlDialect for Postgres {
 
     const BY_NO_INDEX: &'static str = "";
     const BY_UNREVOKED_OWNER: &'static str = "pat_token_unrevoked";
+    const NARROW: u32 = 10_000;
 
     fn unindexed(column: &str, is_text: bool) -> String {
         let nothing = if is_text { "|| ''" } else { "+ 0" };

@@ -13,14 +13,17 @@ use pat_core::{Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 
-use crate::access::{Access, BY_OWNER, joins_last_use, push_name, push_never_expires};
+use crate::access::{Access, BY_OWNER, Criterion, joins_last_use, push_name, push_never_expires};
 use crate::checkout::{fetch, fetch_one};
 use crate::conditions::{push_and, push_last_used, push_range};
 use crate::dialect::{Dialect, Value};
-use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
+use crate::row::{self, TOKEN_COLUMNS, TRANSIENT};
 use crate::sql::{CHUNK, Sql};
 use crate::store::SqlxStore;
 use crate::write::unused::push_unused;
+
+/// How many tokens a page may pass over in its order before its matches are sorted instead.
+const PASSED_OVER: u32 = 10_000;
 
 /// The columns of an order: the sort key, and those that decide between equal keys.
 struct Columns {
@@ -229,7 +232,7 @@ fn bound(value: &SortValue) -> Value {
 }
 
 /// Appends the condition of a filter; further conditions may follow.
-fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, access: Access, filter: &Filter) {
+pub(crate) fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, access: Access, filter: &Filter) {
     sql.push(match filter.revoked {
         RevokedTokens::Excluded => "t.revoked_at IS NULL",
         RevokedTokens::Included => "1 = 1",
@@ -362,7 +365,7 @@ impl<DB: Dialect> SqlxStore<DB> {
             Start::After(_) | Start::Before(_) => 0,
             Start::Offset(offset) => *offset as usize,
         };
-        let access = self.access(&search.filter, Some(search.sort.key)).await?;
+        let access = self.access_of_page(search).await?;
         let walk = Walk::new(search);
         // Backward, MySQL reads an index in the order of its first column alone.
         let is_against_index = (search.sort.is_descending || walk.is_backward) && !access.sorts();
@@ -388,6 +391,52 @@ impl<DB: Dialect> SqlxStore<DB> {
             tokens.reverse();
         }
         Ok(tokens)
+    }
+
+    /// Returns whether a page in its order finds as many tokens as it needs among the first [`PASSED_OVER`] that
+    /// it reads. Tokens with the value of its position count, even if they come before it.
+    pub(crate) async fn fills_soon(&self, search: &Search) -> Result<bool, Error> {
+        let (key, filter) = (search.sort.key, &search.filter);
+        let Columns {
+            value, id, index, ..
+        } = Columns::of(key);
+        let table = match key {
+            SortKey::LastUsedAt => "pat_last_used u",
+            _ => "pat_token t",
+        };
+        let mut sql = Sql::<DB>::new(format!(
+            "SELECT COUNT(*) AS n FROM (SELECT t.id FROM (SELECT {id} AS id FROM {table}{} WHERE 1 = 1",
+            DB::by_index(index)
+        ));
+        let direction = Walk::new(search).direction();
+        if let Start::After(position) | Start::Before(position) = &search.start {
+            let later = if direction == "DESC" { " <= " } else { " >= " };
+            push_and(&mut sql, value, later, bound(&position.value));
+        }
+        if let Some(criterion) = Criterion::of_order(key).filter(|own| own.is_given(filter)) {
+            sql.push(" AND ");
+            criterion.push_condition(&mut sql, filter);
+        }
+        sql.push(format_args!(" ORDER BY {value} {direction} LIMIT "));
+        sql.bind(PASSED_OVER);
+        let in_order = DB::JOIN_IN_ORDER;
+        sql.push(format_args!(") w {in_order} pat_token t ON t.id = w.id"));
+        if joins_last_use(filter, None) {
+            sql.push(format_args!(
+                " {in_order} pat_last_used u ON u.token_id = t.id"
+            ));
+        }
+        sql.push(" WHERE ");
+        push_filter(&mut sql, Access::InOrder(key), filter);
+        let offset = match &search.start {
+            Start::Offset(offset) => u64::from(*offset),
+            Start::After(_) | Start::Before(_) => 0,
+        };
+        let wanted = offset + u64::from(search.limit);
+        sql.push(" LIMIT ");
+        sql.bind(i64::try_from(wanted).unwrap_or(i64::MAX))
+            .push(") c");
+        Ok(fetch_one(&self.pool, sql).await?.count("n")? >= wanted)
     }
 
     async fn page(
@@ -458,51 +507,6 @@ impl<DB: Dialect> SqlxStore<DB> {
             // Some tokens are gone since.
             (after, offset) = (Some(bound(&last)), 0);
         }
-    }
-
-    async fn try_count(&self, filter: &Filter) -> Result<u64, Error> {
-        let (access, tables) = self.counted(filter).await?;
-        let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables} WHERE "));
-        push_filter(&mut sql, access, filter);
-        fetch_one(&self.pool, sql).await?.count("n")
-    }
-
-    /// Returns how a count reads tokens, whose order does not matter, and its tables.
-    async fn counted(&self, filter: &Filter) -> Result<(Access, String), Error> {
-        let access = self.access(filter, None).await?;
-        Ok((access, access.counted_tables::<DB>(filter)))
-    }
-
-    /// Counts by an index of few matches, or else until it has found enough.
-    async fn try_count_up_to(&self, filter: &Filter, most: u64) -> Result<u64, Error> {
-        let (access, tables) = self.counted(filter).await?;
-        let mut sql = Sql::<DB>::new(format!(
-            "SELECT COUNT(*) AS n FROM (SELECT t.id FROM {tables} WHERE "
-        ));
-        push_filter(&mut sql, access, filter);
-        sql.push(" LIMIT ");
-        sql.bind(i64::try_from(most).unwrap_or(i64::MAX))
-            .push(") c");
-        fetch_one(&self.pool, sql).await?.count("n")
-    }
-
-    /// Counts in one scan of all tokens, which no index shortens.
-    async fn try_count_each(&self, filters: &[Filter]) -> Result<Vec<u64>, Error> {
-        if filters.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut sql = Sql::<DB>::new("SELECT ");
-        for (number, filter) in filters.iter().enumerate() {
-            let separator = if number == 0 { "" } else { ", " };
-            sql.push(separator).push("COUNT(CASE WHEN ");
-            push_filter(&mut sql, Access::All, filter);
-            sql.push(format_args!(" THEN 1 END) AS n{number}"));
-        }
-        sql.push(format_args!(" FROM {TOKENS}"));
-        let row = fetch_one(&self.pool, sql).await?;
-        (0..filters.len())
-            .map(|number| row.count(&format!("n{number}")))
-            .collect()
     }
 
     async fn try_ids(&self, filter: &Filter) -> Result<Vec<TokenId>, Error> {

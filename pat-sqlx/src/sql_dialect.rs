@@ -155,6 +155,10 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     /// the index of revocations, whose next column is the owner.
     const BY_UNREVOKED_OWNER: &'static str;
 
+    /// The greatest number of matches that any page of a search reads and sorts: about as many as take the time in
+    /// which the database passes over 5,000 tokens in the order of an index. Measured among 1,000,000 tokens.
+    const NARROW: u32;
+
     /// Returns an expression with the values of a column which hides from the planner that an index has the column:
     /// another index yields few rows, which are then to be filtered or sorted. Only PostgreSQL needs it, since its
     /// planner cannot be given an index.
