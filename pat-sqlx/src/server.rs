@@ -105,8 +105,8 @@ async fn ping<DB: Dialect>(connection: &mut DB::Connection) -> Result<bool, Erro
     answer.map(|()| true)
 }
 
-/// Pings a connection, after its prepared statements are closed if there are many. No call waits for that now, while one
-/// would that has to make room for a statement.
+/// Closes the prepared statements of a connection if there are many, and pings the connection. A call that had to make
+/// room for a statement would wait for the same; here no call waits.
 async fn forget_and_ping<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), Error> {
     if connection.cached_statements_size() > DB::MAX_IDLE_PREPARED {
         connection.clear_cached_statements().await?;

@@ -26,11 +26,12 @@ pub(crate) const fn inserted_at_once<DB: Dialect>() -> usize {
     if DB::HAS_SERVER { CHUNK } else { 32 }
 }
 
-/// How many rows an `INSERT` has at most on a database to which each is sent by itself ([`Chain::None`]).
+/// How many rows an `INSERT` that stays prepared has at most on a server.
 ///
-/// Their numbers are powers of two, so that inserts of any number of rows have few statement texts, which stay
-/// prepared: a MySQL driver that closes a statement makes the next one wait for a delayed acknowledgement of TCP. More
-/// rows at once hardly take less time each, and a prepared statement of 64 events takes 600 kB of a server's memory.
+/// Where each `INSERT` is sent by itself ([`Chain::None`]), their numbers of rows are powers of two, so that there are
+/// few statement texts, which all stay prepared: a MySQL driver that closes a statement makes the next one wait for a
+/// delayed acknowledgement of TCP. More rows at once hardly take less time each, and a prepared statement of 64 events
+/// takes 600 kB of a server's memory.
 const PIECE: usize = 64;
 
 /// The clock that a store uses.

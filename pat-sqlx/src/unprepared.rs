@@ -35,7 +35,7 @@ impl Unprepared {
         Self { text, values }
     }
 
-    /// Runs the statement; returns its rows, and how many rows it changed.
+    /// Runs the statement as a text. Returns its rows, and how many rows it changed.
     pub(crate) async fn run<DB: Dialect>(
         self,
         connection: &mut DB::Connection,
@@ -73,8 +73,7 @@ fn wrong_count() -> Error {
     Error::Encode("a statement has another number of placeholders than of values".into())
 }
 
-/// Returns an SQL literal that is safe whatever the value and the SQL mode are: texts and bytes have only hexadecimal
-/// digits.
+/// Returns a literal for MySQL, whatever the value and the SQL mode are: texts and bytes have only hexadecimal digits.
 fn literal<DB: Dialect>(value: &Value) -> String {
     match value {
         Value::Int(None) | Value::Text(None) => "NULL".into(),
