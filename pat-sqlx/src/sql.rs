@@ -400,7 +400,7 @@ mod tests {
                 rows.extend(values);
                 texts.insert(sql.text());
             }
-            assert_eq!(rows, Vec::from_iter(0..count));
+            assert!(rows.iter().copied().eq(0..count), "{rows:?}");
         }
         assert_eq!(texts.len(), 7, "{texts:?}");
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use pat_core::{Clock as _, SystemClock};
 use sqlx::{Error, SqlStr};
-use tracing::dispatcher::get_default;
+use tracing::dispatcher::{Dispatch, get_default};
 use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
@@ -45,7 +45,7 @@ impl Unprepared {
         let running = DB::run_text(text, connection);
         // The driver logs texts, and this one has values, such as digests. (Where the process has no subscriber, one
         // that is set here would end the forwarding of all events to the crate `log`.)
-        if get_default(|dispatch| dispatch.is::<NoSubscriber>()) {
+        if get_default(Dispatch::is::<NoSubscriber>) {
             running.await
         } else {
             running.with_subscriber(NoSubscriber::default()).await
