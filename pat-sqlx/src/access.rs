@@ -74,7 +74,7 @@ impl Criterion {
             SortKey::ExpiresAt => Some(Self::Expires),
             SortKey::LastUsedAt => Some(Self::LastUsed),
             SortKey::Owner => Some(Self::Owners),
-            // A part of the name is no range of it, and MySQL would read each token for its whole row.
+            // A part of the name is no range of it.
             SortKey::Name => None,
         }
     }
@@ -143,7 +143,7 @@ impl Criterion {
         let table = self.table::<DB>(filter);
         match self {
             // The index alone is scanned, and only the tokens that it finds are read.
-            Self::Name => format!("{table} {} pat_token t ON t.id = n.id", DB::JOIN_IN_ORDER),
+            Self::Name => table + &DB::look_up("pat_token", "t", "id", "n.id"),
             _ => table,
         }
     }
@@ -151,10 +151,7 @@ impl Criterion {
 
 /// Appends the condition that a token has a part of the name.
 pub(crate) fn push_name<DB: Dialect>(sql: &mut Sql<DB>, access: Access, filter: &Filter) {
-    let table = match access {
-        Access::By(Criterion::Name) => "n",
-        _ => "t",
-    };
+    let table = if access.is_by_names(filter) { "n" } else { "t" };
     let pattern = format!("%{}%", escape_like(&fold(&filter.name)));
     sql.push(format_args!("{table}.name_folded LIKE "))
         .bind(pattern.as_str());
@@ -197,6 +194,17 @@ impl Access {
         matches!(self, Self::By(_))
     }
 
+    /// Returns whether the index of names is read, under the name `n`, and only the tokens that have the part of the
+    /// name are looked up.
+    pub(crate) fn is_by_names(self, filter: &Filter) -> bool {
+        let has_part = Criterion::Name.is_given(filter);
+        has_part
+            && matches!(
+                self,
+                Self::By(Criterion::Name) | Self::InOrder(SortKey::Name)
+            )
+    }
+
     /// Returns the table `t` of tokens, and `u` of last uses if it [is joined](joins_last_use), for a search in this
     /// order whose index has this name, or for a count.
     pub(crate) fn tables<DB: Dialect>(
@@ -205,20 +213,23 @@ impl Access {
         order: Option<(SortKey, &str)>,
     ) -> String {
         let order_index = order.map_or("", |(_, index)| index);
-        let in_order = DB::JOIN_IN_ORDER;
-        let uses_first = |uses: &str| format!("{uses} {in_order} pat_token t ON t.id = u.token_id");
+        let tokens_of_uses =
+            |uses: &str| uses.to_owned() + &DB::look_up("pat_token", "t", "id", "u.token_id");
         let tokens = match self {
             Self::By(Criterion::LastUsed) => {
-                return uses_first(&Criterion::LastUsed.table::<DB>(filter));
+                return tokens_of_uses(&Criterion::LastUsed.table::<DB>(filter));
             }
             Self::InOrder(SortKey::LastUsedAt) => {
                 let index = DB::by_index(order_index);
-                return uses_first(&format!("pat_last_used u{index}"));
+                return tokens_of_uses(&format!("pat_last_used u{index}"));
             }
             // Those that match are looked up, instead of the last use of each token.
             Self::All if needs_last_use(filter) => {
-                return uses_first(&Criterion::LastUsed.table::<DB>(filter));
+                let uses = Criterion::LastUsed.table::<DB>(filter);
+                let in_order = DB::JOIN_IN_ORDER;
+                return format!("{uses} {in_order} pat_token t ON t.id = u.token_id");
             }
+            _ if self.is_by_names(filter) => Criterion::Name.tokens::<DB>(filter),
             Self::By(criterion) => criterion.tokens::<DB>(filter),
             Self::InOrder(_) => format!("pat_token t{}", DB::by_index(order_index)),
             Self::All => format!("pat_token t{}", DB::BY_NO_INDEX),
@@ -227,7 +238,7 @@ impl Access {
             return tokens;
         }
         // The condition on last uses makes an outer join an inner one, which planners may turn round.
-        format!("{tokens} {in_order} pat_last_used u ON u.token_id = t.id")
+        tokens + &DB::look_up("pat_last_used", "u", "token_id", "t.id")
     }
 
     /// Returns the tables of a count: the last uses only if the filter needs them.
@@ -258,17 +269,18 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// Chooses the access path of a page.
     ///
     /// The criterion of the order's own index is not considered: that index is read within the range. A page with a
-    /// criterion that not so few tokens meet is read in its order, unless it would not be full soon: its order may
+    /// criterion that not so few tokens meet is read in its order, unless it would pass over many tokens: its order may
     /// begin with many that do not meet the criterion. A part of the name is considered last, since it takes a scan of
-    /// all names to count those that have it.
+    /// all names to count those that have it; pages in the order of names take one in any case.
     pub(crate) async fn access_of_page(&self, search: &Search) -> Result<Access, Error> {
         let (filter, key) = (&search.filter, search.sort.key);
         let ranges = Criterion::ranges(filter, Some(key));
+        let is_rare_name_considered = Criterion::Name.is_given(filter) && key != SortKey::Name;
         let mut narrowest = self.narrowest(filter, &ranges, DB::NARROW).await?;
-        let is_restricted = !ranges.is_empty() || Criterion::Name.is_given(filter);
-        if narrowest.is_none() && is_restricted && !self.fills_soon(search).await? {
+        let is_considered = !ranges.is_empty() || is_rare_name_considered;
+        if narrowest.is_none() && is_considered && !self.passes_over_few(search).await? {
             narrowest = self.narrowest(filter, &ranges, WIDER * DB::NARROW).await?;
-            if narrowest.is_none() {
+            if narrowest.is_none() && is_rare_name_considered {
                 narrowest = self.rare_name(filter).await?;
             }
         }

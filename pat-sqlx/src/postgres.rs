@@ -151,6 +151,13 @@ impl SqlDialect for Postgres {
 
     const JOIN_IN_ORDER: &'static str = "JOIN";
 
+    fn look_up(table: &str, alias: &str, key: &str, value: &str) -> String {
+        // With the offset, the subquery is not merged into the statement.
+        format!(
+            " JOIN LATERAL (SELECT * FROM {table} k WHERE k.{key} = {value} OFFSET 0) {alias} ON TRUE"
+        )
+    }
+
     fn by_index(_index: &str) -> String {
         String::new()
     }

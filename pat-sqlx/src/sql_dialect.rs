@@ -135,6 +135,14 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     /// order of its index; `JOIN` on PostgreSQL, whose planner finds that order by itself.
     const JOIN_IN_ORDER: &'static str;
 
+    /// Returns the SQL that joins a table under the name `alias`, whose rows are looked up one by one: by the column
+    /// `key`, its primary key, with this value of a table before it. PostgreSQL's planner would read the whole table
+    /// instead if it expects a thousand rows.
+    fn look_up(table: &str, alias: &str, key: &str, value: &str) -> String {
+        let in_order = Self::JOIN_IN_ORDER;
+        format!(" {in_order} {table} {alias} ON {alias}.{key} = {value}")
+    }
+
     /// Returns the SQL that, after the name of a table, makes the planner use this index; empty on
     /// PostgreSQL, whose planner finds the index by itself. The statement must be able to use the index,
     /// otherwise it may fail.

@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use pat_core::Owner;
 use pat_core::scope::Scopes;
-use pat_core::search::DateRange;
+use pat_core::search::{DateRange, Position, Sort, SortValue};
 use sqlx::{MySql, Sqlite};
 
 use super::*;
@@ -27,12 +27,12 @@ fn at(second: u32) -> Timestamp {
 
 /// Returns the texts of all statements of a search.
 fn texts<DB: Dialect>(search: &Search, access: Access) -> Vec<String> {
-    let walk = Walk::new(search);
+    let walk = Walk::new(search, access);
     let limit = search.limit as usize;
-    let ranges = Range::all_of(&search.start, access);
+    let ranges = Range::all_of(search, walk);
     let texts = ranges.iter().map(|range| {
-        let order = range.order::<DB>(walk, access);
-        page_sql::<DB>(search, access, range, &order, limit, limit).text()
+        let order = range.order::<DB>(walk);
+        page_sql::<DB>(search, walk, range, &order, limit, limit).text()
     });
     texts.collect()
 }
@@ -203,7 +203,8 @@ async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() 
             let sort = Sort { key, is_descending };
             let search = Search::new(filter.clone(), sort, Start::Offset(0), 20);
             let access = store.access_of_page(&search).await.expect("a path");
-            let is_own = expected.is_some() && Criterion::of_order(key) == expected;
+            let is_own = expected.is_some() && Criterion::of_order(key) == expected
+                || (expected, key) == (Some(Name), SortKey::Name);
             if is_own {
                 // Within its range, unless another criterion has few matches too.
                 assert_ne!(access, Access::By(expected.expect("one")), "{filter:?}");
@@ -211,7 +212,7 @@ async fn a_page_is_read_by_a_criterion_with_few_matches_and_else_in_its_order() 
             }
             let is_expected = match expected {
                 Some(criterion) => access == Access::By(criterion),
-                None if store.fills_soon(&search).await.expect("a probe") => !access.sorts(),
+                None if store.passes_over_few(&search).await.expect("a probe") => !access.sorts(),
                 None => access != Access::All,
             };
             assert!(is_expected, "{filter:?} by {sort:?}: {access:?}");
@@ -240,6 +241,22 @@ fn a_count_by_last_use_looks_up_the_tokens_that_match() {
         tables.starts_with("pat_last_used u FORCE INDEX"),
         "{tables}"
     );
+}
+
+#[test]
+fn a_page_in_the_order_of_names_looks_up_only_tokens_with_the_part_of_the_name() {
+    let mut filter = Filter::default();
+    filter.name = "part".into();
+    let sort = Sort {
+        key: SortKey::Name,
+        is_descending: true,
+    };
+    let search = Search::new(filter, sort, Start::Offset(0), 20);
+    for text in texts::<Sqlite>(&search, Access::InOrder(sort.key)) {
+        assert!(text.contains("FROM pat_token n "), "{text}");
+        assert!(text.contains("n.name_folded LIKE "), "{text}");
+        assert!(text.contains("ORDER BY n.name_folded "), "{text}");
+    }
 }
 
 #[test]
