@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use pat_core::scope::Scopes;
 use pat_core::{Owner, TokenDigest, TokenId};
 use sqlx::{
-    ColumnIndex, Database, Decode, Either, Encode, Error, Executor, IntoArguments, QueryBuilder,
-    Row as _, Type, raw_sql,
+    AssertSqlSafe, ColumnIndex, Database, Decode, Either, Encode, Error, Executor, IntoArguments,
+    QueryBuilder, Row as _, Type, raw_sql,
 };
 
 use crate::sql_dialect::SqlDialect;
@@ -64,6 +64,12 @@ pub trait Statements: SqlDialect {
         sql: &'static str,
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Runs a statement without values and without preparing it. Returns its rows, and how many rows it changed.
+    fn run_text(
+        sql: String,
+        connection: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(Vec<Self::Row>, u64), Error>> + Send;
 
     /// Returns the integer in a column; `None` for NULL.
     ///
@@ -126,6 +132,15 @@ where
     async fn run(sql: &'static str, connection: &mut DB::Connection) -> Result<(), Error> {
         let all = collect_all::<DB>(connection.fetch_many(raw_sql(sql)), 1).await;
         all.map(drop)
+    }
+
+    async fn run_text(
+        sql: String,
+        connection: &mut DB::Connection,
+    ) -> Result<(Vec<DB::Row>, u64), Error> {
+        let query = raw_sql(AssertSqlSafe(sql));
+        let all = collect_all::<DB>(connection.fetch_many(query), 1).await?;
+        Ok((all.rows, all.changed))
     }
 
     fn int(row: &DB::Row, column: &str) -> Result<Option<i64>, Error> {

@@ -48,6 +48,7 @@ mod sql_dialect;
 mod sqlite;
 mod store;
 mod tokens;
+mod unprepared;
 mod write;
 mod writers;
 

@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use pat_core::store::SCHEMA_VERSION;
 use sqlx::Error;
-use sqlx::migrate::{MigrateError, Migration};
+use sqlx::migrate::{AppliedMigration, MigrateError, Migration};
 
-use crate::apply::{applied, apply_missing, missing};
+use crate::apply::{apply_missing, missing};
 use crate::dialect::Dialect;
 use crate::error::ConnectError;
 use crate::migration::{TABLE, migrations, name};
@@ -201,8 +201,8 @@ pub(crate) async fn missing_in<'m, DB: Dialect>(
     migrations: &'m [Migration],
     connection: &mut DB::Connection,
 ) -> Result<Result<Vec<&'m Migration>, MigrateError>, ConnectError> {
-    match applied(connection, TABLE).await.map_err(cause) {
-        Ok((finished, _)) => Ok(missing(migrations, &finished)),
+    match finished::<DB>(connection).await {
+        Ok(finished) => Ok(missing(migrations, &finished)),
         Err(error) if is_database_error(&error, DB::is_missing_table) => {
             Ok(Ok(migrations.iter().collect()))
         }
@@ -210,11 +210,32 @@ pub(crate) async fn missing_in<'m, DB: Dialect>(
     }
 }
 
-fn cause(error: MigrateError) -> Error {
-    match error {
-        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error,
-        error => Error::Migrate(Box::new(error)),
-    }
+/// Returns the migrations that are finished, like [`applied`](crate::apply::applied), whose statements would fail where
+/// the server prepares no more.
+async fn finished<DB: Dialect>(
+    connection: &mut DB::Connection,
+) -> Result<Vec<AppliedMigration>, Error> {
+    let sql = Sql::<DB>::new(format!(
+        "SELECT version, checksum FROM {TABLE} ORDER BY version"
+    ));
+    let rows = sql.fetch(connection).await?;
+    // Read last, so that it covers every migration in the list.
+    let sql = Sql::<DB>::new(format!(
+        "SELECT version FROM {TABLE} WHERE success = FALSE ORDER BY version LIMIT 1"
+    ));
+    let unfinished = sql.fetch(connection).await?;
+    let unfinished = unfinished.first().map(|row| row.int("version"));
+    let unfinished = unfinished.transpose()?.unwrap_or(i64::MAX);
+    let applied = rows.iter().map(|row| {
+        Ok(AppliedMigration {
+            version: row.int("version")?,
+            checksum: row.bytes("checksum")?.into(),
+        })
+    });
+    let applied: Result<Vec<_>, Error> = applied.collect();
+    let mut applied = applied?;
+    applied.retain(|migration| migration.version < unfinished);
+    Ok(applied)
 }
 
 /// Whether another process may be in the middle of the same migration.

@@ -92,7 +92,7 @@ async fn prepare<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), Err
 
 /// Whether a connection can be used again. The driver's own ping would wait without a limit.
 async fn ping<DB: Dialect>(connection: &mut DB::Connection) -> Result<bool, Error> {
-    let mut answer = pin!(connection.ping());
+    let mut answer = pin!(forget_and_ping::<DB>(connection));
     let answer = match timeout(RETURN_TIMEOUT, &mut answer).await {
         Ok(answer) => answer,
         Err(_elapsed) if try_discard() => Err(Error::Io(ErrorKind::TimedOut.into())),
@@ -103,6 +103,15 @@ async fn ping<DB: Dialect>(connection: &mut DB::Connection) -> Result<bool, Erro
             .unwrap_or_else(|_elapsed| Err(Error::Io(ErrorKind::TimedOut.into()))),
     };
     answer.map(|()| true)
+}
+
+/// Closes the prepared statements of a connection if there are many, and pings the connection. A call that had to make
+/// room for a statement would wait for the same; here no call waits.
+async fn forget_and_ping<DB: Dialect>(connection: &mut DB::Connection) -> Result<(), Error> {
+    if connection.cached_statements_size() > DB::MAX_IDLE_PREPARED {
+        connection.clear_cached_statements().await?;
+    }
+    connection.ping().await
 }
 
 async fn is_writable<DB: Dialect>(connection: &mut DB::Connection) -> Result<bool, Error> {

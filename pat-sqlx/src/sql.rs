@@ -9,6 +9,7 @@ use sqlx::{Error, QueryBuilder};
 
 use crate::dialect::{Dialect, Value};
 use crate::sql_dialect::Chain;
+use crate::unprepared::{Unprepared, is_out_of_statements};
 
 /// How many rows one statement writes at most, well within every database's limit of parameters.
 pub(crate) const CHUNK: usize = 1_000;
@@ -24,6 +25,14 @@ pub(crate) const SPARSE_CHUNK: usize = 128;
 pub(crate) const fn inserted_at_once<DB: Dialect>() -> usize {
     if DB::HAS_SERVER { CHUNK } else { 32 }
 }
+
+/// How many rows an `INSERT` that stays prepared has at most on a server.
+///
+/// Where each `INSERT` is sent by itself ([`Chain::None`]), their numbers of rows are powers of two, so that there are
+/// few statement texts, which all stay prepared: a MySQL driver that closes a statement makes the next one wait for a
+/// delayed acknowledgement of TCP. More rows at once hardly take less time each, and a prepared statement of 64 events
+/// takes 600 kB of a server's memory.
+const PIECE: usize = 64;
 
 /// The clock that a store uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +77,35 @@ impl Insert {
 
     /// Leaves a row as it is if one with the same `key`, the primary key's column, exists.
     pub(crate) fn or_ignore<DB: Dialect>(self, key: &str) -> Self {
+        self.on_conflict(DB::or_ignore(key))
+    }
+
+    /// Sets the clause for rows that exist already.
+    pub(crate) fn on_conflict(self, on_conflict: String) -> Self {
         Self {
-            on_conflict: DB::or_ignore(key),
+            on_conflict,
             ..self
         }
+    }
+
+    /// Returns the first `count` rows as an insert of their own, and leaves the others.
+    fn split_off(&mut self, count: usize) -> Self {
+        let rest = self.rows.split_off(count);
+        Self {
+            into: self.into,
+            rows: std::mem::replace(&mut self.rows, rest),
+            on_conflict: self.on_conflict.clone(),
+        }
+    }
+
+    /// Returns the same rows in inserts of at most [`PIECE`] rows, each a power of two.
+    fn into_pieces(mut self) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        while let Some(log) = self.rows.len().checked_ilog2() {
+            let count = PIECE.min(1 << log);
+            pieces.push(self.split_off(count));
+        }
+        pieces
     }
 
     fn push_to<DB: Dialect>(self, sql: &mut Sql<DB>) {
@@ -79,20 +113,29 @@ impl Insert {
         sql.bind_rows(self.rows).push(self.on_conflict);
     }
 
-    /// Combines inserts into as few statements as this database allows. A statement with a varying
-    /// number of rows is kept out of the cache of prepared statements.
+    /// Combines inserts into as few statements as this database takes well. One whose number of rows may be any is
+    /// kept out of the cache of prepared statements.
     pub(crate) fn into_statements<DB: Dialect>(inserts: Vec<Self>) -> Vec<Sql<DB>> {
         let groups = match DB::CHAIN {
-            Chain::None => inserts.into_iter().map(|insert| vec![insert]).collect(),
+            Chain::None => {
+                let pieces = inserts.into_iter().flat_map(Self::into_pieces);
+                pieces.map(|piece| vec![piece]).collect()
+            }
             Chain::With | Chain::Script => vec![inserts],
         };
         groups.into_iter().filter_map(Self::chain).collect()
     }
 
     fn chain<DB: Dialect>(mut inserts: Vec<Self>) -> Option<Sql<DB>> {
+        let is_alone = inserts.len() == 1;
         let is_persistent = inserts.iter().all(|insert| {
             let rows = insert.rows.len();
-            rows == 1 || !DB::HAS_SERVER && rows == inserted_at_once::<DB>()
+            let is_common = if DB::HAS_SERVER {
+                is_alone && rows <= PIECE && rows.is_power_of_two()
+            } else {
+                rows == inserted_at_once::<DB>()
+            };
+            rows == 1 || is_common
         });
         let last = inserts.pop()?;
         let mut sql = Sql::new("");
@@ -109,19 +152,19 @@ impl Insert {
             }
         }
         last.push_to(&mut sql);
-        Some(if is_persistent {
-            sql
-        } else {
-            sql.not_persistent()
-        })
+        sql.is_persistent = is_persistent;
+        Some(sql)
     }
 }
 
 /// A statement with its values.
 pub(crate) struct Sql<DB: Dialect> {
     query: QueryBuilder<DB>,
+    /// The bound values, where the server may refuse to prepare the statement.
+    values: Vec<Value>,
     /// How many statements the text consists of.
     count: usize,
+    /// Whether the connection keeps the prepared statement.
     is_persistent: bool,
 }
 
@@ -129,6 +172,7 @@ impl<DB: Dialect> Sql<DB> {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         Self {
             query: QueryBuilder::new(text),
+            values: Vec::new(),
             count: 1,
             is_persistent: true,
         }
@@ -140,7 +184,11 @@ impl<DB: Dialect> Sql<DB> {
     }
 
     pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
-        DB::bind(&mut self.query, value.into());
+        let value = value.into();
+        if DB::LIMITS_PREPARED && !matches!(value, Value::Expression(_)) {
+            self.values.push(value.clone());
+        }
+        DB::bind(&mut self.query, value);
         self
     }
 
@@ -196,23 +244,31 @@ impl<DB: Dialect> Sql<DB> {
         self.query.sql().as_str().to_owned()
     }
 
-    /// Keeps the statement out of the cache of prepared statements.
-    pub(crate) fn not_persistent(mut self) -> Self {
-        self.is_persistent = false;
-        self
-    }
-
     pub(crate) async fn fetch(
         self,
         connection: &mut DB::Connection,
     ) -> Result<Vec<Row<DB>>, Error> {
-        let rows = DB::fetch(self.query, connection).await?;
-        Ok(rows.into_iter().map(Row).collect())
+        let unprepared = Unprepared::new(self.query.sql(), self.values);
+        let mut fetched = DB::fetch(self.query, connection).await;
+        if let Err(error) = &fetched
+            && is_out_of_statements::<DB>(error)
+        {
+            fetched = unprepared.run::<DB>(connection).await.map(|(rows, _)| rows);
+        }
+        Ok(fetched?.into_iter().map(Row).collect())
     }
 
     /// Returns how many rows were changed.
     pub(crate) async fn execute(self, connection: &mut DB::Connection) -> Result<u64, Error> {
-        DB::execute_all(self.query, self.count, self.is_persistent, connection).await
+        let unprepared = Unprepared::new(self.query.sql(), self.values);
+        let changed = DB::execute_all(self.query, self.count, self.is_persistent, connection).await;
+        match &changed {
+            Err(error) if is_out_of_statements::<DB>(error) => {
+                let (_, changed) = unprepared.run::<DB>(connection).await?;
+                Ok(changed)
+            }
+            _ => changed,
+        }
     }
 }
 
@@ -265,8 +321,12 @@ impl<DB: Dialect> Row<DB> {
         token_id(self.int(column)?)
     }
 
+    pub(crate) fn bytes(&self, column: &str) -> Result<Vec<u8>, Error> {
+        DB::bytes(&self.0, column)
+    }
+
     pub(crate) fn digest(&self, column: &str) -> Result<TokenDigest, Error> {
-        let bytes = <[u8; 32]>::try_from(DB::bytes(&self.0, column)?);
+        let bytes = <[u8; 32]>::try_from(self.bytes(column)?);
         let wrong = |bytes: Vec<u8>| corrupt(format!("a digest has {} bytes", bytes.len()));
         bytes.map(TokenDigest::from_bytes).map_err(wrong)
     }
@@ -314,5 +374,34 @@ impl InconsistentRead {
 
     pub(crate) fn is(error: &Error) -> bool {
         matches!(error, Error::Decode(error) if error.is::<Self>())
+    }
+}
+
+#[cfg(all(test, feature = "mysql"))]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use sqlx::MySql;
+
+    use super::*;
+
+    #[test]
+    fn inserts_of_any_number_of_rows_have_few_texts_on_mysql() {
+        let mut texts = BTreeSet::new();
+        for count in 0..300_i64 {
+            let insert = Insert::new("t (a)", (0..count).map(|row| [row.into()]));
+            let mut rows = Vec::new();
+            for sql in Insert::into_statements::<MySql>(vec![insert.or_ignore::<MySql>("a")]) {
+                assert!(sql.is_persistent);
+                let values = sql.values.iter().map(|value| match value {
+                    Value::Int(Some(row)) => *row,
+                    other => panic!("{other:?}"),
+                });
+                rows.extend(values);
+                texts.insert(sql.text());
+            }
+            assert!(rows.iter().copied().eq(0..count), "{rows:?}");
+        }
+        assert_eq!(texts.len(), 7, "{texts:?}");
     }
 }

@@ -96,6 +96,13 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     /// Returns an SQL literal of bytes; `hex` has two digits for each byte.
     fn bytes_literal(hex: &str) -> String;
 
+    /// Whether the server limits the number of prepared statements of all connections together: `true` on MySQL only.
+    const LIMITS_PREPARED: bool = false;
+
+    /// How many prepared statements a connection may keep when it goes back to its pool. If there are more, they are
+    /// all closed then: a call would have to wait where the driver closes one, on MySQL only.
+    const MAX_IDLE_PREPARED: usize = usize::MAX;
+
     /// Returns the end of an `INSERT` that does nothing if a row with the same primary key exists; `key`
     /// is the column of the primary key. The `INSERT` takes no shared lock on that row: two transactions
     /// that had one, and then locked the row exclusively, would wait for each other.
@@ -179,6 +186,12 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
     /// Returns whether this error means that another transaction interfered, so that the store may repeat
     /// the transaction: a deadlock, a timeout for a lock, a serialization failure, or a busy SQLite file.
     fn is_transient(error: &dyn DatabaseError) -> bool;
+
+    /// Returns whether this error means that the server does not prepare a statement, since it has too many prepared
+    /// ones ([`SqlDialect::LIMITS_PREPARED`]). A transaction continues after it.
+    fn is_out_of_statements(_error: &dyn DatabaseError) -> bool {
+        false
+    }
 
     /// Returns whether this error reports a missing table.
     fn is_missing_table(error: &dyn DatabaseError) -> bool;

@@ -15,6 +15,7 @@ mod scopes;
 pub(crate) mod search;
 mod servers;
 mod settings;
+mod statements;
 mod text;
 mod unsuitable;
 pub(crate) mod versions;
@@ -71,6 +72,7 @@ pub(crate) fn trials() -> Vec<Trial> {
     trials.extend(schema::trials());
     trials.extend(scopes::trials());
     trials.extend(settings::trials());
+    trials.extend(statements::trials());
     trials.extend(text::trials());
     trials.extend(unsuitable::trials());
     trials.extend(versions::trials());

@@ -1,7 +1,7 @@
 //! How much a database reads for us: as much as a call touches, however much there is. Counted, since
 //! times say little.
 
-mod calls;
+pub(crate) mod calls;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -75,27 +75,28 @@ impl<DB: Dialect> Write<DB> {
         let latest = now + CLOCK_TOLERANCE;
         // In this order: MySQL's assignments see the new values of earlier ones, while other databases
         // see the old values.
-        let born_late = format!("(created_at - {})", now.as_microsecond());
-        let latest_micros = latest.as_microsecond();
         // First their IDs, since last uses have no index of the creation.
         let mut sql = Sql::new("SELECT id FROM pat_token WHERE created_at > ");
         sql.bind(latest);
         let late = self.fetch_ids(sql).await?;
         let mut tokens = 0;
         for chunk in late.chunks(CHUNK) {
-            let mut sql = Sql::new(format!(
-                "UPDATE pat_token SET expires_at = \
-                 CASE WHEN replaced_at > {latest_micros} OR replaced_at IS NULL THEN expires_at - {born_late} \
-                 WHEN expires_at > own_expires_at - {born_late} THEN own_expires_at - {born_late} \
-                 ELSE expires_at END, \
-                 own_expires_at = own_expires_at - {born_late}, \
-                 replaced_at = CASE WHEN replaced_at > {latest_micros} THEN replaced_at - {born_late} \
-                 ELSE replaced_at END, \
-                 created_at = {} WHERE created_at > {latest_micros} AND id IN ",
-                now.as_microsecond()
-            ));
-            sql.bind_in(chunk.iter().copied());
-            tokens += self.execute(sql.not_persistent()).await?;
+            let mut sql = Sql::new("UPDATE pat_token SET expires_at = CASE WHEN replaced_at > ");
+            sql.bind(latest);
+            sql.push(" OR replaced_at IS NULL THEN expires_at - (created_at - ");
+            sql.bind(now);
+            sql.push(") WHEN expires_at > own_expires_at - (created_at - ");
+            sql.bind(now);
+            sql.push(") THEN own_expires_at - (created_at - ").bind(now);
+            sql.push(") ELSE expires_at END, own_expires_at = own_expires_at - (created_at - ");
+            sql.bind(now);
+            sql.push("), replaced_at = CASE WHEN replaced_at > ");
+            sql.bind(latest);
+            sql.push(" THEN replaced_at - (created_at - ").bind(now);
+            sql.push(") ELSE replaced_at END, created_at = ").bind(now);
+            sql.push(" WHERE created_at > ").bind(latest);
+            sql.push(" AND id IN ").bind_in(chunk.iter().copied());
+            tokens += self.execute(sql).await?;
             let mut sql = Sql::new("UPDATE pat_last_used SET created_at = ");
             sql.bind(now).push(" WHERE created_at > ").bind(latest);
             sql.push(" AND token_id IN ").bind_in(chunk.iter().copied());

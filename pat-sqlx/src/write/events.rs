@@ -211,13 +211,17 @@ impl<DB: Dialect> Write<DB> {
 
     async fn put_numbers(&mut self, ids: &[i64], first: i64) -> Result<(), Error> {
         let mut sql = Sql::new("UPDATE pat_event SET seq = CASE id");
-        for (seq, id) in (first..).zip(ids) {
+        let numbered = (first..).zip(ids);
+        // The last one again and again, so that there are few statement texts, as of the list below.
+        let again = numbered.clone().last();
+        let numbered = numbered.chain(again.into_iter().cycle());
+        for (seq, id) in numbered.take(ids.len().next_power_of_two()) {
             sql.push(" WHEN ").bind(*id);
             sql.push(" THEN ").bind(seq);
         }
         sql.push(" ELSE seq END WHERE id IN ");
         sql.bind_in(ids.iter().copied());
-        self.execute(sql.not_persistent()).await.map(drop)
+        self.execute(sql).await.map(drop)
     }
 
     pub(crate) async fn put_position(&mut self, sink: &str, seq: u64) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use sqlx::Error;
 
 use super::Write;
 use crate::dialect::Dialect;
-use crate::sql::{CHUNK, Sql};
+use crate::sql::{CHUNK, Insert, Sql};
 
 impl<DB: Dialect> Write<DB> {
     /// Records that the host has seen an owner, under the owner's lock.
@@ -76,10 +76,9 @@ impl<DB: Dialect> Write<DB> {
         let mut gone = Vec::new();
         for chunk in noted.missing.chunks(CHUNK) {
             // An owner whose tokens were imported has no row yet.
-            let mut sql = Sql::new("INSERT INTO pat_owner (owner) VALUES ");
-            sql.bind_rows(chunk.iter().map(|owner| [owner.into()]));
-            sql.push(DB::or_ignore("owner"));
-            self.execute(sql.not_persistent()).await?;
+            let rows = chunk.iter().map(|owner| [owner.into()]);
+            let owners = Insert::new("pat_owner (owner)", rows).or_ignore::<DB>("owner");
+            self.insert(vec![owners]).await?;
             // A time in the future was recorded while a clock was wrong.
             let mut sql = Sql::new("UPDATE pat_owner SET missing_since = ");
             sql.bind(vouched);

@@ -47,7 +47,7 @@ impl<DB: Dialect> Write<DB> {
             names.join(", ")
         ));
         sql.bind_list(values);
-        self.execute(sql.not_persistent()).await.map(drop)
+        self.execute(sql).await.map(drop)
     }
 }
 

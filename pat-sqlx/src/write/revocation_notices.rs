@@ -55,7 +55,7 @@ impl<DB: Dialect> Write<DB> {
             for chunk in ids.chunks(CHUNK) {
                 let mut sql = Sql::new("UPDATE pat_token SET notice_due_at = NULL WHERE id IN ");
                 sql.bind_in(chunk.iter().copied());
-                self.execute_on(chunk.len(), sql.not_persistent()).await?;
+                self.execute_on(chunk.len(), sql).await?;
             }
         }
         Ok(true)
@@ -74,7 +74,7 @@ impl<DB: Dialect> Write<DB> {
         sql.bind(at).push(" AND owner IN ").bind_in(owners);
         sql.push(" ORDER BY id").push(DB::FOR_UPDATE);
         let mut by_revocation = BTreeMap::<Told, Vec<_>>::new();
-        for row in self.fetch(sql.not_persistent()).await? {
+        for row in self.fetch(sql).await? {
             let told = (
                 row.optional_int("revocation_id")?,
                 row.optional_owner("revoked_by")?,

@@ -76,10 +76,12 @@ impl<DB: Dialect> Write<DB> {
         // In order, so that two transactions do not wait for each other.
         let owners: Vec<_> = owners.iter().collect();
         for chunk in owners.chunks(CHUNK) {
-            let mut sql = Sql::new("INSERT INTO pat_owner (owner, seq) VALUES ");
-            sql.bind_rows(chunk.iter().map(|owner| [(*owner).into(), 0_i64.into()]));
-            sql.push(DB::or_count_up("pat_owner", "owner"));
-            self.execute_lock(sql).await?;
+            let rows = chunk.iter().map(|owner| [(*owner).into(), 0_i64.into()]);
+            let owners = Insert::new("pat_owner (owner, seq)", rows)
+                .on_conflict(DB::or_count_up("pat_owner", "owner"));
+            for sql in Insert::into_statements(vec![owners]) {
+                self.execute_lock(sql).await?;
+            }
         }
         Ok(())
     }
@@ -208,19 +210,13 @@ impl<DB: Dialect> Write<DB> {
     ) -> Result<(), Error> {
         // A use recorded by a clock that was ahead must not stay the latest one for ever.
         let now = self.now();
-        let mut sql =
-            Sql::new("INSERT INTO pat_last_used (token_id, created_at, last_used_at) VALUES ");
-        sql.bind_rows(uses.iter().map(|(used, created_at)| {
+        let rows = uses.iter().map(|(used, created_at)| {
             let at = used.at.min(now);
             [used.id.into(), (*created_at).into(), at.into()]
-        }));
-        sql.push(DB::upsert_if_newer(
-            "pat_last_used",
-            "token_id",
-            "last_used_at",
-            &[],
-        ));
-        self.execute(sql.not_persistent()).await.map(drop)
+        });
+        let uses = Insert::new("pat_last_used (token_id, created_at, last_used_at)", rows);
+        let later = DB::upsert_if_newer("pat_last_used", "token_id", "last_used_at", &[]);
+        self.insert(vec![uses.on_conflict(later)]).await
     }
 
     /// Writes a new token, the event of its creation, and the key of the request.

@@ -1,6 +1,7 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
 /// What is logged on this thread.
@@ -11,9 +12,16 @@ impl Log {
     /// Logs into this value until the guard is dropped.
     #[must_use]
     pub fn start(&self) -> DefaultGuard {
+        self.start_at(Level::INFO)
+    }
+
+    /// The same, with all levels up to this one.
+    #[must_use]
+    pub fn start_at(&self, most: Level) -> DefaultGuard {
         let writer = self.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
+            .with_max_level(most)
             .with_writer(move || writer.clone());
         tracing::subscriber::set_default(subscriber.finish())
     }

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use libtest_mimic::Trial;
 use pat_core::event::{Event, EventKind};
 use pat_core::notification::NotificationKind;
-use pat_core::search::{Search, Sort, SortKey, Start};
+use pat_core::search::{Search, Sort, Start};
 use pat_core::store::{
     AuditStore, Change, DueNotifications, ExpiryPosition, FeedPosition, ImportStore, Job, JobStore,
     LastUse, Lease, LeaseAnswer, LeaseRequest, MarkBounds, MissingOwners, NewImport, NodeReport,
@@ -88,13 +88,27 @@ async fn every_call_reads_few_rows(database: AnyDatabase) {
 
 async fn measure<DB: Dialect>(pool: &Pool<DB>, rows: impl AsyncFn() -> u64) {
     let tokens = number("PAT_TEST_PLANS_TOKENS", 150_000);
+    count_in_each_call(pool, tokens, u64::MAX, rows).await;
+}
+
+/// Makes every call of the store among many tokens, each of which may count up to `most`, besides the rows that it may
+/// read.
+pub(crate) async fn count_in_each_call<DB: Dialect>(
+    pool: &Pool<DB>,
+    tokens: usize,
+    most: u64,
+    count: impl AsyncFn() -> u64,
+) {
     let store = SqlxStore::new(pool.clone(), pool.clone());
     store.migrate().await.expect("our migrations");
     let now = SystemClock.wall();
     fill(pool, tokens, now).await;
+    // Once the connection has been returned.
+    store.nodes().await.expect("an answer");
     let mut meter = Meter {
         store: &store,
-        rows,
+        count,
+        most,
         now,
         tokens: tokens as u64,
         methods: BTreeSet::new(),
@@ -115,14 +129,17 @@ async fn measure<DB: Dialect>(pool: &Pool<DB>, rows: impl AsyncFn() -> u64) {
     store.close().await;
 }
 
-/// Makes calls, and counts the rows that each reads.
+/// Makes calls, and counts the rows that each reads, or something else.
 struct Meter<'a, S, R> {
     store: &'a S,
-    rows: R,
+    /// What there is so far.
+    count: R,
+    /// How much each call may count.
+    most: u64,
     now: Timestamp,
     tokens: u64,
     methods: BTreeSet<&'static str>,
-    /// Calls that read too much.
+    /// Calls that count too much.
     faults: String,
 }
 
@@ -147,9 +164,10 @@ where
         call: impl Future<Output = Result<T, StoreError>>,
     ) -> T {
         self.methods.insert(method);
-        let before = (self.rows)().await;
+        let most = most.min(self.most);
+        let before = (self.count)().await;
         let result = call.await;
-        let read = (self.rows)().await - before;
+        let read = (self.count)().await - before;
         println!("{method} {what}: {read}");
         if read > most {
             writeln!(self.faults, "{method} {what}: {read} > {most}").expect("a text");
