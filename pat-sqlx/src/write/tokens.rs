@@ -13,7 +13,7 @@ use super::Write;
 use super::events::event_inserts;
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TRANSIENT};
-use crate::sql::{CHUNK, ClockSource, InconsistentRead, Insert, Row, Sql, inserted_at_once};
+use crate::sql::{CHUNK, ClockSource, InconsistentRead, Insert, Row, Sql};
 use crate::sql_dialect::Chain;
 
 /// A token whose row is locked.
@@ -57,6 +57,22 @@ pub(crate) struct Unrevoked {
     pub(crate) tokens: Vec<RevokedToken>,
     /// The tokens of the scope that have created others, revoked ones too.
     pub(super) parents: Vec<TokenId>,
+}
+
+impl Unrevoked {
+    /// Returns those of the locked tokens of a scope.
+    pub(super) fn of(mut tokens: Vec<Locked>) -> Self {
+        let parents = tokens.iter().filter(|locked| locked.has_children);
+        let parents = parents.map(|locked| locked.token.id).collect();
+        tokens.retain(|locked| !locked.is_revoked);
+        // A token of the scope may also be a descendant of another one.
+        tokens.sort_unstable_by_key(|locked| locked.token.id);
+        tokens.dedup_by_key(|locked| locked.token.id);
+        Self {
+            tokens: tokens.into_iter().map(|locked| locked.token).collect(),
+            parents,
+        }
+    }
 }
 
 /// How many tokens an owner has.
@@ -281,7 +297,7 @@ impl<DB: Dialect> Write<DB> {
         ];
         inserts.extend(owner);
         inserts.extend(key);
-        inserts.extend(event_inserts::<DB>(&[Event::new(token.created_at, event)])?);
+        inserts.extend(event_inserts(&[Event::new(token.created_at, event)])?);
         self.insert(inserts).await
     }
 
@@ -290,7 +306,7 @@ impl<DB: Dialect> Write<DB> {
         &mut self,
         scope: &RevocationScope,
     ) -> Result<Unrevoked, Error> {
-        let mut tokens = match scope {
+        let tokens = match scope {
             RevocationScope::Tokens(ids) => {
                 let ids = sorted(ids);
                 let owners = self.owners_to_lock(&ids).await?;
@@ -316,16 +332,7 @@ impl<DB: Dialect> Write<DB> {
         if tokens.is_empty() {
             self.read_time().await?;
         }
-        let parents = tokens.iter().filter(|locked| locked.has_children);
-        let parents = parents.map(|locked| locked.token.id).collect();
-        tokens.retain(|locked| !locked.is_revoked);
-        // A token of the scope may also be a descendant of another one.
-        tokens.sort_unstable_by_key(|locked| locked.token.id);
-        tokens.dedup_by_key(|locked| locked.token.id);
-        Ok(Unrevoked {
-            tokens: tokens.into_iter().map(|locked| locked.token).collect(),
-            parents,
-        })
+        Ok(Unrevoked::of(tokens))
     }
 
     pub(crate) async fn lock_tokens(&mut self, ids: &[TokenId]) -> Result<Vec<Locked>, Error> {
@@ -426,7 +433,7 @@ impl<DB: Dialect> Write<DB> {
         at: Timestamp,
         event: Option<EventKind>,
     ) -> Result<(), Error> {
-        let mut events = event_inserts::<DB>(event.map(|kind| Event::new(at, kind)).as_slice())?;
+        let mut events = event_inserts(event.map(|kind| Event::new(at, kind)).as_slice())?;
         // Events that take a statement of their own are written before the lock.
         let mut last = match DB::CHAIN {
             Chain::None => None,
@@ -436,8 +443,7 @@ impl<DB: Dialect> Write<DB> {
         self.execute_lock(Sql::new("UPDATE pat_clock SET gen = gen + 1 WHERE id = 1"))
             .await?;
         let nonce = getrandom::u64().map_err(|error| Error::Encode(error.into()))?;
-        let at_once = inserted_at_once::<DB>();
-        for (first_item, chunk) in (0_i64..).step_by(at_once).zip(changes.chunks(at_once)) {
+        for (first_item, chunk) in (0_i64..).step_by(CHUNK).zip(changes.chunks(CHUNK)) {
             let rows = (first_item..).zip(chunk).map(|(item, change)| {
                 let [kind, token_id, owner] = row::change_columns(change);
                 [
