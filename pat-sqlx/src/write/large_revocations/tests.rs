@@ -85,7 +85,6 @@ async fn what_others_did_since_the_tokens_were_read_counts() {
     expected.remove(0);
     assert_eq!(lock(&store, ahead).await, (expected.clone(), vec![]));
 
-    // One that is revoked already can have no more children.
     let ahead = read_ahead(&store, &scope(TOKENS)).await.expect("tokens");
     insert(&store, TOKENS + 1, Some(9)).await;
     assert_eq!(lock(&store, ahead).await, (expected, vec![id(9)]));
