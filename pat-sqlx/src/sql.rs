@@ -17,6 +17,14 @@ pub(crate) const CHUNK: usize = 1_000;
 /// the matches of each value (`eq_range_index_dive_limit`).
 pub(crate) const SPARSE_CHUNK: usize = 128;
 
+/// How many rows of many a statement inserts.
+///
+/// SQLite takes longer to parse a statement with many rows than to run it, so there it is a short one that stays
+/// prepared. To a server, each statement is a round trip.
+pub(crate) const fn inserted_at_once<DB: Dialect>() -> usize {
+    if DB::HAS_SERVER { CHUNK } else { 32 }
+}
+
 /// The clock that a store uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ClockSource {
@@ -82,7 +90,10 @@ impl Insert {
     }
 
     fn chain<DB: Dialect>(mut inserts: Vec<Self>) -> Option<Sql<DB>> {
-        let is_persistent = inserts.iter().all(|insert| insert.rows.len() == 1);
+        let is_persistent = inserts.iter().all(|insert| {
+            let rows = insert.rows.len();
+            rows == 1 || !DB::HAS_SERVER && rows == inserted_at_once::<DB>()
+        });
         let last = inserts.pop()?;
         let mut sql = Sql::new("");
         for (number, insert) in inserts.into_iter().enumerate() {

@@ -13,7 +13,7 @@ use super::Write;
 use crate::dialect::{Dialect, Value};
 use crate::event_row::Columns;
 use crate::row;
-use crate::sql::{CHUNK, Insert, Sql};
+use crate::sql::{CHUNK, Insert, Sql, inserted_at_once};
 
 /// How many events one statement numbers: its duration grows with the square of their number.
 const NUMBER_CHUNK: i64 = 500;
@@ -27,8 +27,9 @@ const COUNTED: u64 = 1 << 21;
 const INTO: &str = "pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
      expires_at, notice, scopes, revocation_id, ends_at, client_address, user_agent, request_id)";
 
-/// Returns the first numbers of the counter for the IDs of so many new events, and the random bits of these IDs. Events of one
-/// process with the same time are numbered in the order of their IDs, so in the order in which they happened.
+/// Returns what the IDs of so many new events are made of: the first value of the counter, and random bits, which all
+/// of them share. Events of one process with the same time are numbered in the order of their IDs, so in the order
+/// in which they happened.
 fn next_ids(count: usize) -> Result<(i64, i64), Error> {
     static NEXT: OnceLock<AtomicU64> = OnceLock::new();
     let random = getrandom::u64().map_err(|error| Error::Encode(error.into()))?;
@@ -40,7 +41,7 @@ fn next_ids(count: usize) -> Result<(i64, i64), Error> {
 }
 
 /// Returns the inserts of a row for each token of these events, a [`CHUNK`] of rows in each.
-pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
+pub(crate) fn event_inserts<DB: Dialect>(events: &[Event]) -> Result<Vec<Insert>, Error> {
     let mut rows = Vec::with_capacity(events.len());
     for event in events {
         for kind in event.kind.clone().per_token() {
@@ -50,7 +51,8 @@ pub(crate) fn event_inserts(events: &[Event]) -> Result<Vec<Insert>, Error> {
     let mut rows = rows.into_iter().peekable();
     let mut inserts = Vec::new();
     while rows.peek().is_some() {
-        inserts.push(Insert::new(INTO, rows.by_ref().take(CHUNK)));
+        let rows = rows.by_ref().take(inserted_at_once::<DB>());
+        inserts.push(Insert::new(INTO, rows));
     }
     Ok(inserts)
 }
@@ -90,7 +92,7 @@ impl<DB: Dialect> Write<DB> {
 
     /// Writes a row for each token of these events, many in one statement.
     pub(crate) async fn insert_events(&mut self, events: &[Event]) -> Result<(), Error> {
-        self.insert_each(event_inserts(events)?).await
+        self.insert_each(event_inserts::<DB>(events)?).await
     }
 
     /// Writes the event of a revocation of these tokens, like [`Write::record`], but from the rows of the tokens:

@@ -13,7 +13,7 @@ use super::Write;
 use super::events::event_inserts;
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TRANSIENT};
-use crate::sql::{CHUNK, ClockSource, InconsistentRead, Insert, Row, Sql};
+use crate::sql::{CHUNK, ClockSource, InconsistentRead, Insert, Row, Sql, inserted_at_once};
 use crate::sql_dialect::Chain;
 
 /// A token whose row is locked.
@@ -297,7 +297,7 @@ impl<DB: Dialect> Write<DB> {
         ];
         inserts.extend(owner);
         inserts.extend(key);
-        inserts.extend(event_inserts(&[Event::new(token.created_at, event)])?);
+        inserts.extend(event_inserts::<DB>(&[Event::new(token.created_at, event)])?);
         self.insert(inserts).await
     }
 
@@ -433,7 +433,7 @@ impl<DB: Dialect> Write<DB> {
         at: Timestamp,
         event: Option<EventKind>,
     ) -> Result<(), Error> {
-        let mut events = event_inserts(event.map(|kind| Event::new(at, kind)).as_slice())?;
+        let mut events = event_inserts::<DB>(event.map(|kind| Event::new(at, kind)).as_slice())?;
         // Events that take a statement of their own are written before the lock.
         let mut last = match DB::CHAIN {
             Chain::None => None,
@@ -443,7 +443,8 @@ impl<DB: Dialect> Write<DB> {
         self.execute_lock(Sql::new("UPDATE pat_clock SET gen = gen + 1 WHERE id = 1"))
             .await?;
         let nonce = getrandom::u64().map_err(|error| Error::Encode(error.into()))?;
-        for (first_item, chunk) in (0_i64..).step_by(CHUNK).zip(changes.chunks(CHUNK)) {
+        let at_once = inserted_at_once::<DB>();
+        for (first_item, chunk) in (0_i64..).step_by(at_once).zip(changes.chunks(at_once)) {
             let rows = (first_item..).zip(chunk).map(|(item, change)| {
                 let [kind, token_id, owner] = row::change_columns(change);
                 [

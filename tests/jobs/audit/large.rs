@@ -11,7 +11,7 @@ use pat_core::{Caller, Client, Pats, TokenId};
 use pat_harness::database::{AnyDatabase, trials_on_all};
 use pat_servers::rows::new_token;
 
-use super::stored;
+use super::{stored, token};
 
 pub(super) fn trials() -> Vec<Trial> {
     trials_on_all(each_token_of_a_large_revocation_has_its_event).into()
@@ -26,8 +26,8 @@ async fn each_token_of_a_large_revocation_has_its_event(place: AnyDatabase) {
     let tokens = store.tokens();
     let mut expected = Vec::new();
     for number in 1..=TOKENS {
-        let token = new_token(number, &format!("user {}", number % OWNERS));
-        let inserted = tokens.insert(&token, u32::MAX).await.expect("an insertion");
+        let new = new_token(number, &format!("user {}", number % OWNERS));
+        let inserted = tokens.insert(&new, u32::MAX).await.expect("an insertion");
         let Insertion::Stored(stored) = inserted else {
             panic!("not stored: {inserted:?}")
         };
@@ -44,20 +44,25 @@ async fn each_token_of_a_large_revocation_has_its_event(place: AnyDatabase) {
     let administration = pats.administration(&root).await.expect("an administrator");
     // One alone, whose event is written like those of other changes.
     let (few, many) = expected.split_at(1);
-    for tokens in [few, many] {
-        let ids: Vec<TokenId> = tokens.iter().map(|token| token.id).collect();
+    for of in [few, many] {
+        let ids: Vec<TokenId> = of.iter().map(|token| token.id).collect();
         let reason = Some("leaked".to_owned());
         let revoked = pats.on_behalf_of(client.clone(), administration.revoke(ids, reason));
-        assert_eq!(revoked.await.expect("a revocation"), tokens.len() as u64);
+        assert_eq!(revoked.await.expect("a revocation"), of.len() as u64);
     }
 
     let events = stored(&*tokens).await;
-    let mut revoked = events
-        .iter()
-        .filter(|event| event.kind.as_str() == "revoked");
+    let of_revocations = |event: &&Event| event.kind.as_str() == "revoked";
+    let mut revoked: Vec<_> = events.iter().filter(of_revocations).collect();
+    let about = |event: &Event| token(&event.kind);
+    let is_descent = |pair: &&[&Event]| about(pair[0]) > about(pair[1]);
+    let descents = revoked.windows(2).filter(is_descent).count();
+    // The counter in the events' IDs may begin anew.
+    assert!(descents <= 1, "in the order of the tokens");
+    revoked.sort_unstable_by_key(|event| about(event));
+    assert_eq!(revoked.len(), expected.len(), "an event for each token");
     let (mut numbers, mut ids) = (BTreeSet::new(), BTreeSet::new());
-    for token in &expected {
-        let event = revoked.next().expect("an event for each token");
+    for (token, event) in expected.iter().zip(revoked) {
         let EventKind::Revoked {
             tokens: of,
             by,
