@@ -271,7 +271,9 @@ impl DateRange {
         self.is_open() || at.is_some_and(|at| self.contains(at))
     }
 
-    fn contains(&self, at: Timestamp) -> bool {
+    /// Returns whether this time is in the range. A range without ends has every time.
+    #[must_use]
+    pub fn contains(&self, at: Timestamp) -> bool {
         self.from.is_none_or(|from| at >= from) && self.to.is_none_or(|to| at <= to)
     }
 }

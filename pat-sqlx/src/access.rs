@@ -3,9 +3,9 @@
 //! An administrator may combine any criteria with any order, and no index has both. A page that walks the
 //! index of its order reads until it has found enough matches, so it reads everything if there are few. A page
 //! that reads by a criterion reads all matches of the criterion, and sorts them. The number of these
-//! matches decides, which a bounded count over the index tells.
+//! matches decides, which a bounded count over the index tells, and whether the first tokens of the order fill the page.
 
-use pat_core::search::{Filter, NEVER, RevokedTokens, SortKey, fold};
+use pat_core::search::{Filter, NEVER, RevokedTokens, Search, SortKey, fold};
 use pat_core::text::escape_like;
 use sqlx::Error;
 
@@ -19,8 +19,8 @@ use crate::store::SqlxStore;
 pub(crate) const BY_OWNER: &str = "pat_token_by_owner";
 const BY_REVOCATION: &str = "pat_token_by_revocation";
 
-/// The greatest number of index entries that each page of a search reads and sorts.
-const NARROW: u32 = 5_000;
+/// A page that would pass over many tokens in its order reads and sorts up to this many times as many matches.
+const WIDER: u32 = 4;
 
 /// A criterion of a filter that an index decides: by a range of it, but for a part of the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +46,16 @@ impl Criterion {
         Self::Transient,
     ];
 
+    /// Returns those that a filter has, but for that of the order.
+    fn ranges(filter: &Filter, order: Option<SortKey>) -> Vec<Self> {
+        let own = order.and_then(Self::of_order);
+        let is_considered =
+            |criterion: &Self| criterion.is_given(filter) && Some(*criterion) != own;
+        Self::RANGES.into_iter().filter(is_considered).collect()
+    }
+
     /// Returns whether a filter restricts tokens by this criterion.
-    fn is_given(self, filter: &Filter) -> bool {
+    pub(crate) fn is_given(self, filter: &Filter) -> bool {
         match self {
             Self::Owners => !filter.owners.is_empty(),
             Self::Revoked => filter.revoked == RevokedTokens::Only || !filter.revoked_at.is_open(),
@@ -59,15 +67,15 @@ impl Criterion {
         }
     }
 
-    /// Returns whether the index of this order has the criterion.
-    fn is_of_order(self, key: SortKey) -> bool {
+    /// Returns the criterion that the index of this order has.
+    pub(crate) fn of_order(key: SortKey) -> Option<Self> {
         match key {
-            SortKey::CreatedAt => self == Self::Created,
-            SortKey::ExpiresAt => self == Self::Expires,
-            SortKey::LastUsedAt => self == Self::LastUsed,
-            SortKey::Owner => self == Self::Owners,
-            // It is no range of it, and MySQL would read each token for its whole row.
-            SortKey::Name => false,
+            SortKey::CreatedAt => Some(Self::Created),
+            SortKey::ExpiresAt => Some(Self::Expires),
+            SortKey::LastUsedAt => Some(Self::LastUsed),
+            SortKey::Owner => Some(Self::Owners),
+            // A part of the name is no range of it.
+            SortKey::Name => None,
         }
     }
 
@@ -86,7 +94,7 @@ impl Criterion {
     }
 
     /// Appends the condition that the index decides.
-    fn push_condition<DB: Dialect>(self, sql: &mut Sql<DB>, filter: &Filter) {
+    pub(crate) fn push_condition<DB: Dialect>(self, sql: &mut Sql<DB>, filter: &Filter) {
         match self {
             Self::Owners => {
                 sql.push("t.owner IN ").bind_in(&filter.owners);
@@ -121,7 +129,7 @@ impl Criterion {
     }
 
     /// Returns the table of the criterion, read by its index.
-    fn table<DB: Dialect>(self, filter: &Filter) -> String {
+    pub(crate) fn table<DB: Dialect>(self, filter: &Filter) -> String {
         let table = match self {
             Self::LastUsed => "pat_last_used u",
             Self::Name => "pat_token n",
@@ -135,7 +143,7 @@ impl Criterion {
         let table = self.table::<DB>(filter);
         match self {
             // The index alone is scanned, and only the tokens that it finds are read.
-            Self::Name => format!("{table} {} pat_token t ON t.id = n.id", DB::JOIN_IN_ORDER),
+            Self::Name => table + &DB::look_up("pat_token", "t", "id", "n.id"),
             _ => table,
         }
     }
@@ -143,10 +151,7 @@ impl Criterion {
 
 /// Appends the condition that a token has a part of the name.
 pub(crate) fn push_name<DB: Dialect>(sql: &mut Sql<DB>, access: Access, filter: &Filter) {
-    let table = match access {
-        Access::By(Criterion::Name) => "n",
-        _ => "t",
-    };
+    let table = if access.is_by_names(filter) { "n" } else { "t" };
     let pattern = format!("%{}%", escape_like(&fold(&filter.name)));
     sql.push(format_args!("{table}.name_folded LIKE "))
         .bind(pattern.as_str());
@@ -189,6 +194,17 @@ impl Access {
         matches!(self, Self::By(_))
     }
 
+    /// Returns whether the index of names is read, under the name `n`, and only the tokens that have the part of the
+    /// name are looked up.
+    pub(crate) fn is_by_names(self, filter: &Filter) -> bool {
+        let has_part = Criterion::Name.is_given(filter);
+        has_part
+            && matches!(
+                self,
+                Self::By(Criterion::Name) | Self::InOrder(SortKey::Name)
+            )
+    }
+
     /// Returns the table `t` of tokens, and `u` of last uses if it [is joined](joins_last_use), for a search in this
     /// order whose index has this name, or for a count.
     pub(crate) fn tables<DB: Dialect>(
@@ -197,20 +213,23 @@ impl Access {
         order: Option<(SortKey, &str)>,
     ) -> String {
         let order_index = order.map_or("", |(_, index)| index);
-        let in_order = DB::JOIN_IN_ORDER;
-        let uses_first = |uses: &str| format!("{uses} {in_order} pat_token t ON t.id = u.token_id");
+        let tokens_of_uses =
+            |uses: &str| uses.to_owned() + &DB::look_up("pat_token", "t", "id", "u.token_id");
         let tokens = match self {
             Self::By(Criterion::LastUsed) => {
-                return uses_first(&Criterion::LastUsed.table::<DB>(filter));
+                return tokens_of_uses(&Criterion::LastUsed.table::<DB>(filter));
             }
             Self::InOrder(SortKey::LastUsedAt) => {
                 let index = DB::by_index(order_index);
-                return uses_first(&format!("pat_last_used u{index}"));
+                return tokens_of_uses(&format!("pat_last_used u{index}"));
             }
             // Those that match are looked up, instead of the last use of each token.
             Self::All if needs_last_use(filter) => {
-                return uses_first(&Criterion::LastUsed.table::<DB>(filter));
+                let uses = Criterion::LastUsed.table::<DB>(filter);
+                let in_order = DB::JOIN_IN_ORDER;
+                return format!("{uses} {in_order} pat_token t ON t.id = u.token_id");
             }
+            _ if self.is_by_names(filter) => Criterion::Name.tokens::<DB>(filter),
             Self::By(criterion) => criterion.tokens::<DB>(filter),
             Self::InOrder(_) => format!("pat_token t{}", DB::by_index(order_index)),
             Self::All => format!("pat_token t{}", DB::BY_NO_INDEX),
@@ -219,7 +238,7 @@ impl Access {
             return tokens;
         }
         // The condition on last uses makes an outer join an inner one, which planners may turn round.
-        format!("{tokens} {in_order} pat_last_used u ON u.token_id = t.id")
+        tokens + &DB::look_up("pat_last_used", "u", "token_id", "t.id")
     }
 
     /// Returns the tables of a count: the last uses only if the filter needs them.
@@ -237,36 +256,50 @@ impl Access {
 }
 
 impl<DB: Dialect> SqlxStore<DB> {
-    /// Chooses the access path for a filter and the order of a search, if it is one.
-    ///
-    /// The criterion of the order's own index is not considered: that index is read within the range. A part of the
-    /// name is considered only if no other criterion has few matches, since it takes a scan of all names to count
-    /// them.
-    pub(crate) async fn access(
-        &self,
-        filter: &Filter,
-        order: Option<SortKey>,
-    ) -> Result<Access, Error> {
-        let is_considered = |criterion: &Criterion| {
-            criterion.is_given(filter) && !order.is_some_and(|key| criterion.is_of_order(key))
-        };
-        let ranges: Vec<_> = Criterion::RANGES
-            .into_iter()
-            .filter(is_considered)
-            .collect();
-        let mut narrowest = self.narrowest(filter, &ranges).await?;
-        if narrowest.is_none() && is_considered(&Criterion::Name) {
-            narrowest = self.narrowest(filter, &[Criterion::Name]).await?;
+    /// Chooses the access path of a count or a list of IDs, whose order does not matter.
+    pub(crate) async fn access_of_count(&self, filter: &Filter) -> Result<Access, Error> {
+        let ranges = Criterion::ranges(filter, None);
+        let mut narrowest = self.narrowest(filter, &ranges, DB::NARROW).await?;
+        if narrowest.is_none() {
+            narrowest = self.rare_name(filter).await?;
         }
-        let otherwise = order.map_or(Access::All, Access::InOrder);
-        Ok(narrowest.map_or(otherwise, Access::By))
+        Ok(narrowest.map_or(Access::All, Access::By))
     }
 
-    /// Returns the one of these criteria that the fewest tokens meet, if they are few.
-    async fn narrowest(
+    /// Chooses the access path of a page.
+    ///
+    /// The criterion of the order's own index is not considered: that index is read within the range. A page with a
+    /// criterion that not so few tokens meet is read in its order, unless it would pass over many tokens: its order may
+    /// begin with many that do not meet the criterion. A part of the name is considered last, since it takes a scan of
+    /// all names to count those that have it; pages in the order of names take one in any case.
+    pub(crate) async fn access_of_page(&self, search: &Search) -> Result<Access, Error> {
+        let (filter, key) = (&search.filter, search.sort.key);
+        let ranges = Criterion::ranges(filter, Some(key));
+        let is_rare_name_considered = Criterion::Name.is_given(filter) && key != SortKey::Name;
+        let mut narrowest = self.narrowest(filter, &ranges, DB::NARROW).await?;
+        let is_considered = !ranges.is_empty() || is_rare_name_considered;
+        if narrowest.is_none() && is_considered && !self.passes_over_few(search).await? {
+            narrowest = self.narrowest(filter, &ranges, WIDER * DB::NARROW).await?;
+            if narrowest.is_none() && is_rare_name_considered {
+                narrowest = self.rare_name(filter).await?;
+            }
+        }
+        Ok(narrowest.map_or(Access::InOrder(key), Access::By))
+    }
+
+    async fn rare_name(&self, filter: &Filter) -> Result<Option<Criterion>, Error> {
+        if !Criterion::Name.is_given(filter) {
+            return Ok(None);
+        }
+        self.narrowest(filter, &[Criterion::Name], DB::NARROW).await
+    }
+
+    /// Returns the one of these criteria that the fewest tokens meet, if `most` meet it at most.
+    pub(crate) async fn narrowest(
         &self,
         filter: &Filter,
         criteria: &[Criterion],
+        most: u32,
     ) -> Result<Option<Criterion>, Error> {
         if criteria.is_empty() {
             return Ok(None);
@@ -279,14 +312,14 @@ impl<DB: Dialect> SqlxStore<DB> {
                 "{separator}(SELECT COUNT(*) FROM (SELECT 1 AS one FROM {table} WHERE "
             ));
             criterion.push_condition(&mut sql, filter);
-            sql.push(" LIMIT ").bind(NARROW + 1);
+            sql.push(" LIMIT ").bind(most + 1);
             sql.push(format_args!(") c{number}) AS n{number}"));
         }
         let row = fetch_one(&self.pool, sql).await?;
         let mut narrowest = None;
         for (number, criterion) in criteria.iter().enumerate() {
             let count = row.count(&format!("n{number}"))?;
-            if count <= NARROW.into() && narrowest.is_none_or(|(least, _)| count < least) {
+            if count <= most.into() && narrowest.is_none_or(|(least, _)| count < least) {
                 narrowest = Some((count, *criterion));
             }
         }

@@ -16,6 +16,7 @@ mod checkout;
 mod commands;
 mod conditions;
 mod connect;
+mod count;
 mod dialect;
 mod due;
 mod error;

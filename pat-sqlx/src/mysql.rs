@@ -180,6 +180,7 @@ impl SqlDialect for MySql {
 
     const BY_NO_INDEX: &'static str = "";
     const BY_UNREVOKED_OWNER: &'static str = "pat_token_by_revocation";
+    const NARROW: u32 = 5_000;
 
     fn unindexed(column: &str, _is_text: bool) -> String {
         column.to_owned()

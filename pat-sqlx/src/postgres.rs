@@ -151,12 +151,20 @@ impl SqlDialect for Postgres {
 
     const JOIN_IN_ORDER: &'static str = "JOIN";
 
+    fn look_up(table: &str, alias: &str, key: &str, value: &str) -> String {
+        // With the offset, the subquery is not merged into the statement.
+        format!(
+            " JOIN LATERAL (SELECT * FROM {table} k WHERE k.{key} = {value} OFFSET 0) {alias} ON TRUE"
+        )
+    }
+
     fn by_index(_index: &str) -> String {
         String::new()
     }
 
     const BY_NO_INDEX: &'static str = "";
     const BY_UNREVOKED_OWNER: &'static str = "pat_token_unrevoked";
+    const NARROW: u32 = 10_000;
 
     fn unindexed(column: &str, is_text: bool) -> String {
         let nothing = if is_text { "|| ''" } else { "+ 0" };

@@ -1,11 +1,12 @@
 //! The search through the tokens of all owners.
 
-use std::cmp::Ordering;
+mod walk;
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use pat_core::search::{Filter, Position, RevokedTokens, Search, Sort, SortKey, SortValue, Start};
+use pat_core::search::{Filter, RevokedTokens, Search, SortKey, Start};
 use pat_core::store::SearchStore;
 use pat_core::store::StoreError;
 use pat_core::text::escape_like;
@@ -13,223 +14,22 @@ use pat_core::{Token, TokenId};
 use sqlx::Error;
 use tracing::instrument;
 
-use crate::access::{Access, BY_OWNER, joins_last_use, push_name, push_never_expires};
+use crate::access::{Access, Criterion, joins_last_use, push_name, push_never_expires};
 use crate::checkout::{fetch, fetch_one};
 use crate::conditions::{push_and, push_last_used, push_range};
 use crate::dialect::{Dialect, Value};
-use crate::row::{self, TOKEN_COLUMNS, TOKENS, TRANSIENT};
+use crate::row::{self, TOKEN_COLUMNS, TRANSIENT};
 use crate::sql::{CHUNK, Sql};
 use crate::store::SqlxStore;
 use crate::write::unused::push_unused;
 
-/// The columns of an order: the sort key, and those that decide between equal keys.
-struct Columns {
-    value: &'static str,
-    created_at: &'static str,
-    id: &'static str,
-    /// The index with these columns: the value ascending, the time descending (unless it is the value),
-    /// the ID ascending.
-    index: &'static str,
-}
+use self::walk::{Columns, Range, Walk, bound};
 
-impl Columns {
-    fn of(key: SortKey) -> Self {
-        let of_token = |value, index| Self {
-            value,
-            created_at: "t.created_at",
-            id: "t.id",
-            index,
-        };
-        match key {
-            SortKey::LastUsedAt => Self {
-                value: "u.last_used_at",
-                created_at: "u.created_at",
-                id: "u.token_id",
-                index: "pat_last_used_by_time",
-            },
-            SortKey::CreatedAt => of_token("t.created_at", "pat_token_by_creation"),
-            SortKey::ExpiresAt => of_token("t.expires_key", "pat_token_by_end"),
-            SortKey::Name => of_token("t.name_folded", "pat_token_by_name"),
-            SortKey::Owner => of_token("t.owner", BY_OWNER),
-        }
-    }
-}
-
-/// The direction in which the tokens of a search are read: in their order, or from the end of a page backward.
-#[derive(Clone, Copy)]
-struct Walk {
-    sort: Sort,
-    is_backward: bool,
-}
-
-impl Walk {
-    fn new(search: &Search) -> Self {
-        Self {
-            sort: search.sort,
-            is_backward: matches!(search.start, Start::Before(_)),
-        }
-    }
-
-    /// Returns the direction in which the values of the sort key come.
-    fn direction(self) -> &'static str {
-        if self.sort.is_descending == self.is_backward {
-            "ASC"
-        } else {
-            "DESC"
-        }
-    }
-
-    /// Returns the `ORDER BY` of tokens with equal values.
-    fn order_of_equals(self, created_at: &str, id: &str) -> String {
-        if self.is_backward {
-            format!("{created_at}, {}", self.order_of_ids(id))
-        } else {
-            format!("{created_at} DESC, {}", self.order_of_ids(id))
-        }
-    }
-
-    fn order_of_ids(self, id: &str) -> String {
-        let direction = if self.is_backward { " DESC" } else { "" };
-        format!("{id}{direction}")
-    }
-
-    fn compare(self, one: &Position, two: &Position) -> Ordering {
-        if self.is_backward {
-            self.sort.compare(two, one)
-        } else {
-            self.sort.compare(one, two)
-        }
-    }
-}
-
-/// A range of the tokens in the order in which they are read. If that is backward, "after" a position is before it
-/// in the order of the search.
-enum Range<'a> {
-    /// All after a position.
-    After(&'a Position),
-    /// After a position, with the same value and time of creation.
-    SameTime(&'a Position),
-    /// After a position, with the same value and another time of creation.
-    SameValue(&'a Position),
-    /// All tokens with one value.
-    Equals(Value),
-    /// All tokens whose value comes after the first and before the second one.
-    Between(Option<Value>, Option<Value>),
-}
-
-impl<'a> Range<'a> {
-    /// Returns the ranges from where a page starts, in order. What is sorted in any case is one range.
-    fn all_of(start: &'a Start, access: Access) -> Vec<Self> {
-        match start {
-            Start::After(position) | Start::Before(position) if access.sorts() => {
-                vec![Self::After(position)]
-            }
-            Start::After(position) | Start::Before(position) => vec![
-                Self::SameTime(position),
-                Self::SameValue(position),
-                Self::Between(Some(bound(&position.value)), None),
-            ],
-            Start::Offset(_) => vec![Self::Between(None, None)],
-        }
-    }
-
-    fn push_condition<DB: Dialect>(&self, sql: &mut Sql<DB>, walk: Walk) {
-        let Columns {
-            value,
-            created_at,
-            id,
-            ..
-        } = Columns::of(walk.sort.key);
-        let (smaller, greater) = if walk.is_backward {
-            (" > ", " < ")
-        } else {
-            (" < ", " > ")
-        };
-        let later = if walk.direction() == "DESC" {
-            " < "
-        } else {
-            " > "
-        };
-        match self {
-            Self::After(position) => {
-                let at = bound(&position.value);
-                sql.push(format_args!(" AND ({value}{later}"))
-                    .bind(at.clone());
-                sql.push(format_args!(" OR {value} = ")).bind(at);
-                let at = position.created_at;
-                sql.push(format_args!(" AND ({created_at}{smaller}"))
-                    .bind(at);
-                sql.push(format_args!(" OR {created_at} = ")).bind(at);
-                sql.push(format_args!(" AND {id}{greater}"))
-                    .bind(position.id);
-                sql.push("))");
-            }
-            Self::SameTime(position) => {
-                push_and(sql, value, " = ", bound(&position.value));
-                push_and(sql, created_at, " = ", position.created_at.into());
-                push_and(sql, id, greater, position.id.into());
-            }
-            Self::SameValue(position) => {
-                push_and(sql, value, " = ", bound(&position.value));
-                push_and(sql, created_at, smaller, position.created_at.into());
-            }
-            Self::Equals(to) => push_and(sql, value, " = ", to.clone()),
-            Self::Between(after, before) => {
-                let earlier = if later == " < " { " > " } else { " < " };
-                if let Some(after) = after {
-                    push_and(sql, value, later, after.clone());
-                }
-                if let Some(before) = before {
-                    push_and(sql, value, earlier, before.clone());
-                }
-            }
-        }
-    }
-
-    /// Returns the `ORDER BY` of the range. If the tokens are to be sorted, its first column is not that of an
-    /// index which the planner might walk instead.
-    fn order<DB: Dialect>(&self, walk: Walk, access: Access) -> String {
-        let Columns {
-            value,
-            created_at,
-            id,
-            ..
-        } = Columns::of(walk.sort.key);
-        let direction = walk.direction();
-        let sorted = |column: &str| {
-            if !access.sorts() {
-                return column.to_owned();
-            }
-            let is_text =
-                column == value && matches!(walk.sort.key, SortKey::Name | SortKey::Owner);
-            DB::unindexed(column, is_text)
-        };
-        match (self, walk.sort.key) {
-            (Self::SameTime(_), _) => walk.order_of_ids(&sorted(id)),
-            (Self::SameValue(_) | Self::Equals(_), _) => {
-                walk.order_of_equals(&sorted(created_at), id)
-            }
-            (Self::Between(..) | Self::After(_), SortKey::CreatedAt) => {
-                let value = sorted(value);
-                format!("{value} {direction}, {}", walk.order_of_ids(id))
-            }
-            (Self::Between(..) | Self::After(_), _) => {
-                let (value, equals) = (sorted(value), walk.order_of_equals(created_at, id));
-                format!("{value} {direction}, {equals}")
-            }
-        }
-    }
-}
-
-fn bound(value: &SortValue) -> Value {
-    match value {
-        SortValue::Time(at) => (*at).into(),
-        SortValue::Text(text) => text.as_str().into(),
-    }
-}
+/// How many tokens a page may pass over in its order before its matches are sorted instead.
+const PASSED_OVER: u32 = 10_000;
 
 /// Appends the condition of a filter; further conditions may follow.
-fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, access: Access, filter: &Filter) {
+pub(crate) fn push_filter<DB: Dialect>(sql: &mut Sql<DB>, access: Access, filter: &Filter) {
     sql.push(match filter.revoked {
         RevokedTokens::Excluded => "t.revoked_at IS NULL",
         RevokedTokens::Included => "1 = 1",
@@ -324,26 +124,24 @@ fn push_scopes<DB: Dialect>(sql: &mut Sql<DB>, filter: &Filter) {
 /// Returns the statement that reads some tokens of a range.
 fn page_sql<DB: Dialect>(
     search: &Search,
-    access: Access,
+    walk: Walk,
     range: &Range<'_>,
     order: &str,
     offset: usize,
     limit: usize,
 ) -> Sql<DB> {
     let key = search.sort.key;
-    let tables = access.tables::<DB>(&search.filter, Some((key, Columns::of(key).index)));
-    let columns = if joins_last_use(&search.filter, Some(key)) {
+    let (access, columns) = (walk.access, walk.columns);
+    let tables = access.tables::<DB>(&search.filter, Some((key, columns.index)));
+    let selected = if joins_last_use(&search.filter, Some(key)) {
         TOKEN_COLUMNS.to_owned()
     } else {
         row::token_columns_without_join()
     };
-    let mut sql = Sql::new(format!("SELECT {columns} FROM {tables} WHERE 1 = 1"));
+    let mut sql = Sql::new(format!("SELECT {selected} FROM {tables} WHERE 1 = 1"));
     // SQLite reads an index from the first bound of a column, so the position comes before the bounds of the filter.
-    range.push_condition(&mut sql, Walk::new(search));
-    if let Some(since) = search.filter.unused_since {
-        // Tokens that were created later are passed over in the index.
-        push_and(&mut sql, Columns::of(key).created_at, " <= ", since.into());
-    }
+    range.push_condition(&mut sql, walk);
+    push_created_before(&mut sql, walk, &search.filter);
     sql.push(" AND ");
     push_filter(&mut sql, access, &search.filter);
     // Bound, so that pages of all sizes have one text.
@@ -354,32 +152,74 @@ fn page_sql<DB: Dialect>(
     sql
 }
 
+/// Appends the condition by which tokens that were created too late to be unused are passed over in the index.
+fn push_created_before<DB: Dialect>(sql: &mut Sql<DB>, walk: Walk, filter: &Filter) {
+    if let Some(since) = filter.unused_since {
+        push_and(sql, walk.columns.created_at, " <= ", since.into());
+    }
+}
+
+/// Appends the statement that finds the IDs of the first tokens that a page reads in its order, whether they match
+/// or not, by the index alone.
+fn push_first_of_order<DB: Dialect>(sql: &mut Sql<DB>, search: &Search) {
+    let key = search.sort.key;
+    let walk = Walk::new(search, Access::All);
+    let Columns {
+        value, id, index, ..
+    } = walk.columns;
+    let table = match key {
+        SortKey::LastUsedAt => "pat_last_used u",
+        _ => "pat_token t",
+    };
+    let by_index = DB::by_index(index);
+    sql.push(format_args!(
+        "SELECT {id} AS id FROM {table}{by_index} WHERE 1 = 1"
+    ));
+    let direction = walk.direction();
+    if let Start::After(position) | Start::Before(position) = &search.start {
+        let later = if direction == "DESC" { " <= " } else { " >= " };
+        push_and(sql, value, later, bound(&position.value));
+    }
+    let own = Criterion::of_order(key);
+    if let Some(criterion) = own.filter(|own| own.is_given(&search.filter)) {
+        sql.push(" AND ");
+        criterion.push_condition(sql, &search.filter);
+    }
+    push_created_before(sql, walk, &search.filter);
+    sql.push(format_args!(" ORDER BY {value} {direction} LIMIT "));
+    sql.bind(PASSED_OVER);
+}
+
+fn offset_of(search: &Search) -> u32 {
+    match &search.start {
+        Start::After(_) | Start::Before(_) => 0,
+        Start::Offset(offset) => *offset,
+    }
+}
+
 impl<DB: Dialect> SqlxStore<DB> {
     /// Runs one statement for each range that the page needs. A token that exists all the time is found
     /// exactly once, whatever changes between two statements.
     async fn try_search(&self, search: &Search) -> Result<Vec<Token>, Error> {
-        let offset = match &search.start {
-            Start::After(_) | Start::Before(_) => 0,
-            Start::Offset(offset) => *offset as usize,
-        };
-        let access = self.access(&search.filter, Some(search.sort.key)).await?;
-        let walk = Walk::new(search);
+        let offset = offset_of(search) as usize;
+        let access = self.access_of_page(search).await?;
+        let walk = Walk::new(search, access);
         // Backward, MySQL reads an index in the order of its first column alone.
         let is_against_index = (search.sort.is_descending || walk.is_backward) && !access.sorts();
         let limit = search.limit as usize;
         let mut tokens = Vec::with_capacity(limit);
-        for range in Range::all_of(&search.start, access) {
+        for range in Range::all_of(search, walk) {
             let rest = limit - tokens.len();
             if rest == 0 {
                 break;
             }
             tokens.extend(match range {
                 Range::Between(after, _) if is_against_index => {
-                    self.descend(search, access, after, offset, rest).await?
+                    self.descend(search, walk, after, offset, rest).await?
                 }
                 range => {
-                    let order = range.order::<DB>(walk, access);
-                    self.page(search, access, &range, &order, offset, rest)
+                    let order = range.order::<DB>(walk);
+                    self.page(search, walk, &range, &order, offset, rest)
                         .await?
                 }
             });
@@ -390,16 +230,43 @@ impl<DB: Dialect> SqlxStore<DB> {
         Ok(tokens)
     }
 
+    /// Returns whether a page passes over few tokens in its order: at most [`PASSED_OVER`], of which enough match, or
+    /// there are no more. Tokens with the value of its position count, even if they come before it.
+    pub(crate) async fn passes_over_few(&self, search: &Search) -> Result<bool, Error> {
+        let filter = &search.filter;
+        let mut sql = Sql::<DB>::new("SELECT COUNT(*) AS n FROM (SELECT t.id FROM (");
+        push_first_of_order(&mut sql, search);
+        sql.push(") w")
+            .push(DB::look_up("pat_token", "t", "id", "w.id"));
+        if joins_last_use(filter, None) {
+            sql.push(DB::look_up("pat_last_used", "u", "token_id", "w.id"));
+        }
+        sql.push(" WHERE ");
+        push_filter(&mut sql, Access::All, filter);
+        let wanted = u64::from(search.limit) + u64::from(offset_of(search));
+        sql.push(" LIMIT ");
+        sql.bind(i64::try_from(wanted).unwrap_or(i64::MAX))
+            .push(") c");
+        if fetch_one(&self.pool, sql).await?.count("n")? >= wanted {
+            return Ok(true);
+        }
+        let mut sql = Sql::<DB>::new("SELECT COUNT(*) AS n FROM (");
+        push_first_of_order(&mut sql, search);
+        sql.push(") w");
+        let passed_over = fetch_one(&self.pool, sql).await?.count("n")?;
+        Ok(passed_over < PASSED_OVER.into())
+    }
+
     async fn page(
         &self,
         search: &Search,
-        access: Access,
+        walk: Walk,
         range: &Range<'_>,
         order: &str,
         offset: usize,
         limit: usize,
     ) -> Result<Vec<Token>, Error> {
-        let sql = page_sql(search, access, range, order, offset, limit);
+        let sql = page_sql(search, walk, range, order, offset, limit);
         let rows = fetch(&self.pool, sql).await?;
         rows.iter().map(row::token).collect()
     }
@@ -414,21 +281,18 @@ impl<DB: Dialect> SqlxStore<DB> {
     async fn descend(
         &self,
         search: &Search,
-        access: Access,
+        walk: Walk,
         mut after: Option<Value>,
         mut offset: usize,
         limit: usize,
     ) -> Result<Vec<Token>, Error> {
-        let walk = Walk::new(search);
         let sort = walk.sort;
-        let by_value = format!("{} {}", Columns::of(sort.key).value, walk.direction());
+        let by_value = format!("{} {}", walk.columns.value, walk.direction());
         let mut page = Vec::with_capacity(limit);
         loop {
             let wanted = offset + limit - page.len();
             let rest = Range::Between(after, None);
-            let found = self
-                .page(search, access, &rest, &by_value, 0, wanted)
-                .await?;
+            let found = self.page(search, walk, &rest, &by_value, 0, wanted).await?;
             let found = found.into_iter();
             let mut found: Vec<_> = found
                 .map(|token| (sort.position_of(&token), token))
@@ -447,9 +311,9 @@ impl<DB: Dialect> SqlxStore<DB> {
             offset = offset.saturating_sub(before);
             let equals = Range::Equals(bound(&last));
             let wanted = limit - page.len();
-            let order = equals.order::<DB>(walk, access);
+            let order = equals.order::<DB>(walk);
             page.extend(
-                self.page(search, access, &equals, &order, offset, wanted)
+                self.page(search, walk, &equals, &order, offset, wanted)
                     .await?,
             );
             if page.len() == limit {
@@ -458,51 +322,6 @@ impl<DB: Dialect> SqlxStore<DB> {
             // Some tokens are gone since.
             (after, offset) = (Some(bound(&last)), 0);
         }
-    }
-
-    async fn try_count(&self, filter: &Filter) -> Result<u64, Error> {
-        let (access, tables) = self.counted(filter).await?;
-        let mut sql = Sql::<DB>::new(format!("SELECT COUNT(*) AS n FROM {tables} WHERE "));
-        push_filter(&mut sql, access, filter);
-        fetch_one(&self.pool, sql).await?.count("n")
-    }
-
-    /// Returns how a count reads tokens, whose order does not matter, and its tables.
-    async fn counted(&self, filter: &Filter) -> Result<(Access, String), Error> {
-        let access = self.access(filter, None).await?;
-        Ok((access, access.counted_tables::<DB>(filter)))
-    }
-
-    /// Counts by an index of few matches, or else until it has found enough.
-    async fn try_count_up_to(&self, filter: &Filter, most: u64) -> Result<u64, Error> {
-        let (access, tables) = self.counted(filter).await?;
-        let mut sql = Sql::<DB>::new(format!(
-            "SELECT COUNT(*) AS n FROM (SELECT t.id FROM {tables} WHERE "
-        ));
-        push_filter(&mut sql, access, filter);
-        sql.push(" LIMIT ");
-        sql.bind(i64::try_from(most).unwrap_or(i64::MAX))
-            .push(") c");
-        fetch_one(&self.pool, sql).await?.count("n")
-    }
-
-    /// Counts in one scan of all tokens, which no index shortens.
-    async fn try_count_each(&self, filters: &[Filter]) -> Result<Vec<u64>, Error> {
-        if filters.is_empty() {
-            return Ok(Vec::new());
-        }
-        let mut sql = Sql::<DB>::new("SELECT ");
-        for (number, filter) in filters.iter().enumerate() {
-            let separator = if number == 0 { "" } else { ", " };
-            sql.push(separator).push("COUNT(CASE WHEN ");
-            push_filter(&mut sql, Access::All, filter);
-            sql.push(format_args!(" THEN 1 END) AS n{number}"));
-        }
-        sql.push(format_args!(" FROM {TOKENS}"));
-        let row = fetch_one(&self.pool, sql).await?;
-        (0..filters.len())
-            .map(|number| row.count(&format!("n{number}")))
-            .collect()
     }
 
     async fn try_ids(&self, filter: &Filter) -> Result<Vec<TokenId>, Error> {

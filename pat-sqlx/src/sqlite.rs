@@ -234,6 +234,7 @@ impl SqlDialect for Sqlite {
 
     const BY_NO_INDEX: &'static str = " NOT INDEXED";
     const BY_UNREVOKED_OWNER: &'static str = "pat_token_unrevoked";
+    const NARROW: u32 = 20_000;
 
     fn unindexed(column: &str, _is_text: bool) -> String {
         column.to_owned()

@@ -11,9 +11,8 @@ use std::sync::Arc;
 
 use pat_core::store::TokenStore;
 use pat_core::{Caller, Owner, Pats, Settings, TokenDigest, TokenId, TokenRequest};
-use pat_servers::rows::{digest, insert};
+use pat_servers::rows::{digest, insert, pool_to_fill};
 use pat_servers::{InEarnest, Kind, stop_servers};
-use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool, QueryBuilder};
 use pat_sqlx::{AnyStore, Dialect};
 use tokio::runtime::Runtime;
@@ -108,13 +107,7 @@ async fn on_sqlite() -> Vec<Measured> {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("pat.db");
     let store = open(&format!("sqlite:{}", path.display())).await;
-    // What fills it need not outlive a power cut, and is quicker with all indexes in memory.
-    let options = SqliteConnectOptions::new()
-        .filename(&path)
-        .synchronous(SqliteSynchronous::Off)
-        .pragma("cache_size", "-1500000");
-    let pool = SqlitePoolOptions::new().max_connections(1);
-    let pool = pool.connect_with(options).await.expect("a pool");
+    let pool = pool_to_fill(&path).await;
     // With a sync of all that filled it, or the first commits would wait for that.
     let settle = "PRAGMA synchronous = FULL; PRAGMA wal_checkpoint(TRUNCATE); \
          PRAGMA synchronous = OFF";

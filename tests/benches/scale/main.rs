@@ -15,8 +15,8 @@ use std::fmt::Write as _;
 use pat_core::{Clock as _, SystemClock};
 use pat_servers::environment::number;
 use pat_servers::many::fill;
+use pat_servers::rows::pool_to_fill;
 use pat_servers::{InEarnest, Kind, stop_servers};
-use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
 use pat_sqlx::sqlx::{MySqlPool, PgPool, Pool};
 use pat_sqlx::{AnyStore, Dialect};
 use tokio::runtime::Runtime;
@@ -59,13 +59,7 @@ async fn on_sqlite(tokens: usize) -> String {
     let path = folder.path().join("pat.db");
     let url = format!("sqlite:{}", path.display());
     let store = open(&url).await;
-    // What fills it need not outlive a power cut, and is quicker with all indexes in memory.
-    let options = SqliteConnectOptions::new()
-        .filename(&path)
-        .synchronous(SqliteSynchronous::Off)
-        .pragma("cache_size", "-1500000");
-    let pool = SqlitePoolOptions::new().max_connections(1);
-    let pool = pool.connect_with(options).await.expect("a pool");
+    let pool = pool_to_fill(&path).await;
     let measured = measure("SQLite", &store, &pool, &url, tokens).await;
     store.close().await;
     measured

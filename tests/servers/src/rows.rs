@@ -1,12 +1,25 @@
 //! Tokens to put into a database: by its store, or many at a time past it.
 
 use std::ops::Range;
+use std::path::Path;
 
 use jiff::Timestamp;
 use pat_core::store::NewToken;
 use pat_core::{TokenDigest, TokenId};
-use pat_sqlx::sqlx::{Pool, QueryBuilder};
+use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSynchronous};
+use pat_sqlx::sqlx::{Pool, QueryBuilder, SqlitePool};
 use pat_sqlx::{Dialect, Value};
+
+/// Returns a pool that fills this SQLite file. What it writes need not outlive a power cut, and is quicker with all
+/// indexes in memory.
+pub async fn pool_to_fill(path: &Path) -> SqlitePool {
+    let options = SqliteConnectOptions::new()
+        .filename(path)
+        .synchronous(SqliteSynchronous::Off)
+        .pragma("cache_size", "-1500000");
+    let pool = SqlitePoolOptions::new().max_connections(1);
+    pool.connect_with(options).await.expect("a pool")
+}
 
 /// How many rows one statement adds: as deep as a recursion may be in MariaDB.
 const IN_A_STATEMENT: usize = 1_000;

@@ -6,13 +6,12 @@ use axum::extract::RawQuery;
 use axum::response::Response;
 use http::StatusCode;
 use pat_core::scope::Scopes;
-use pat_core::search::{Filter, Order, RevokedTokens, Search, Start};
-use pat_core::{
-    AdminError, Administration, StatusPosition, StatusStart, Token, TokenId, TokenStatus, User,
-};
+use pat_core::search::{Filter, Order, RevokedTokens};
+use pat_core::{Administration, Token, TokenId, TokenStatus, User};
 
 use super::administration;
 use super::filter::{FieldError, FilterForm, Quick, UNRESTRICTED};
+use super::found::{OwnerState, Position, Users, page_of, users};
 use super::revoke::MAX_SELECTED;
 use super::selection::{self, Selection};
 use crate::pages::fields::Fields;
@@ -23,8 +22,6 @@ use crate::pages::paging::{self, Column, PagePosition, STATUS, Total};
 use crate::pages::text::Text;
 use crate::pages::user::outlived;
 
-/// How many tokens a page of the list has.
-const PAGE_LEN: u32 = 50;
 /// How many found tokens are counted, as for searches of the API: to count more takes longer than to read the page.
 const MOST_COUNTED: u64 = 10_000;
 
@@ -135,15 +132,6 @@ struct Found {
     next: Option<String>,
     /// Whether the first page is another one.
     has_first: bool,
-}
-
-/// A page of what the filter finds.
-struct PageOfTokens {
-    tokens: Vec<Token>,
-    /// The number of the first token, counted from 1.
-    first: u64,
-    previous: Option<PagePosition>,
-    next: Option<PagePosition>,
 }
 
 /// The offer of the script once all tokens of the page are selected.
@@ -335,27 +323,6 @@ fn quick(page: &Page, form: &FilterForm, order: Order) -> Vec<QuickFilter> {
     filters.collect()
 }
 
-/// Where the page begins or ends, as the address says.
-enum Position {
-    First,
-    After(PagePosition),
-    Before(PagePosition),
-}
-
-impl Position {
-    /// `None` if the address has a position that no page has given.
-    fn new(fields: &Fields, order: Order) -> Option<Self> {
-        let [after, before] = ["after", "before"].map(|name| fields.get(name));
-        if !after.is_empty() {
-            return PagePosition::decode(after, order).map(Self::After);
-        }
-        if !before.is_empty() {
-            return PagePosition::decode(before, order).map(Self::Before);
-        }
-        Some(Self::First)
-    }
-}
-
 async fn find(
     page: &Page,
     admin: &Administration<'_>,
@@ -428,90 +395,6 @@ async fn find(
     })
 }
 
-/// Reads a page. What ends before a position and has no further page before it is read as the first page, so that
-/// this has as many tokens as any other.
-async fn page_of(
-    admin: &Administration<'_>,
-    filter: Filter,
-    order: Order,
-    start: Position,
-) -> Result<PageOfTokens, AdminError> {
-    let is_backward = matches!(start, Position::Before(_));
-    let found = read(admin, &filter, order, start).await?;
-    if is_backward && found.previous.is_none() {
-        return read(admin, &filter, order, Position::First).await;
-    }
-    Ok(found)
-}
-
-async fn read(
-    admin: &Administration<'_>,
-    filter: &Filter,
-    order: Order,
-    start: Position,
-) -> Result<PageOfTokens, AdminError> {
-    let first = match &start {
-        Position::First => 1,
-        Position::After(at) | Position::Before(at) => at.first,
-    };
-    let (tokens, previous, next) = match order {
-        Order::By(sort) => {
-            let start = match start {
-                Position::First => Start::Offset(0),
-                Position::After(at) => Start::After(at.cursor.after),
-                Position::Before(at) => Start::Before(at.cursor.after),
-            };
-            let search = Search::new(filter.clone(), sort, start, PAGE_LEN);
-            let found = admin.search(&search).await?;
-            let [previous, next] = [found.previous, found.next].map(|at| at.map(|at| (None, at)));
-            (found.tokens, previous, next)
-        }
-        Order::ByStatus { is_descending } => {
-            let position = |at: PagePosition| StatusPosition {
-                status: at.status.unwrap_or(TokenStatus::Active),
-                position: at.cursor.after,
-            };
-            let start = match start {
-                Position::First => StatusStart::First,
-                Position::After(at) => StatusStart::After(position(at)),
-                Position::Before(at) => StatusStart::Before(position(at)),
-            };
-            let found = admin.search_by_status(filter, is_descending, &start, PAGE_LEN);
-            let found = found.await?;
-            let [previous, next] =
-                [found.previous, found.next].map(|at| at.map(|at| (Some(at.status), at.position)));
-            (found.tokens, previous, next)
-        }
-    };
-    let before = first.saturating_sub(u64::from(PAGE_LEN)).max(1);
-    let after = first + tokens.len() as u64;
-    let position = |first, at: Option<(Option<TokenStatus>, _)>| {
-        at.map(|(status, at)| PagePosition::new(first, order, status, at))
-    };
-    Ok(PageOfTokens {
-        first,
-        previous: position(before, previous),
-        next: position(after, next),
-        tokens,
-    })
-}
-
-/// The users whom a row names.
-struct Users {
-    owner: User,
-    owner_state: OwnerState,
-    /// The user who revoked the token.
-    revoked_by: Option<User>,
-}
-
-#[derive(Clone, Copy)]
-enum OwnerState {
-    Active,
-    Inactive,
-    /// The directory does not know the owner.
-    Missing,
-}
-
 fn owner_badge(page: &Page, state: OwnerState) -> Option<Badge> {
     let (class, text) = match state {
         OwnerState::Active => return None,
@@ -520,40 +403,6 @@ fn owner_badge(page: &Page, state: OwnerState) -> Option<Badge> {
     };
     let words = page.t(text).into_owned();
     Some(Badge { class, words })
-}
-
-/// Returns the users of each token. The directory is asked once.
-async fn users(admin: &Administration<'_>, tokens: &[Token]) -> Result<Vec<Users>, AdminError> {
-    let revoked = tokens.iter().filter_map(|token| {
-        let by = token.revoked_by.clone()?;
-        Some(Token::new(token.id, by, "", token.created_at))
-    });
-    let asked: Vec<_> = tokens.iter().cloned().chain(revoked).collect();
-    let found = admin.find_owners_of(&asked).await?;
-    let mut users = found.into_iter().zip(asked).map(|(user, token)| {
-        let state = match &user {
-            None => OwnerState::Missing,
-            Some(user) if user.is_active => OwnerState::Active,
-            Some(_) => OwnerState::Inactive,
-        };
-        let user = user.unwrap_or_else(|| {
-            let key = token.owner.to_string();
-            User::new(token.owner, key.clone(), key, false)
-        });
-        (user, state)
-    });
-    let owners: Vec<_> = users.by_ref().take(tokens.len()).collect();
-    let pairs = owners.into_iter().zip(tokens);
-    let pair = |((owner, owner_state), token): ((User, OwnerState), &Token)| Users {
-        owner,
-        owner_state,
-        revoked_by: token
-            .revoked_by
-            .as_ref()
-            .and_then(|_| users.next())
-            .map(|(user, _)| user),
-    };
-    Ok(pairs.map(pair).collect())
 }
 
 fn statuses(page: &Page, chosen: &str) -> Vec<Choice> {

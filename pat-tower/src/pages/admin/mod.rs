@@ -2,6 +2,7 @@
 
 mod export;
 mod filter;
+mod found;
 mod identify;
 mod list;
 mod notifications;
