@@ -275,6 +275,30 @@ pub trait SqlDialect: Database<Connection: Migrate> + HasStatementCache {
         connection: &mut Self::Connection,
     ) -> impl Future<Output = Result<bool, sqlx::Error>> + Send;
 
+    /// Makes the next commit on this connection leave the checkpoint to [`SqlDialect::checkpoint`], and returns what
+    /// that needs. Does nothing and returns `None` where a commit makes no checkpoint: on SQLite, one that finds
+    /// many pages in the write-ahead log copies them into the file of the database, before it returns.
+    ///
+    /// # Errors
+    /// The error of the database if the setting cannot be changed.
+    fn put_off_checkpoint(
+        _: &mut Self::Connection,
+    ) -> impl Future<Output = Result<Option<i64>, sqlx::Error>> + Send {
+        std::future::ready(Ok(None))
+    }
+
+    /// Makes the checkpoint that was put off, as far as readers allow, and makes later commits on this connection
+    /// make their own again. `put_off` is what [`SqlDialect::put_off_checkpoint`] returned.
+    ///
+    /// # Errors
+    /// The error of the database if the checkpoint fails or the setting cannot be changed.
+    fn checkpoint(
+        _put_off: i64,
+        _: &mut Self::Connection,
+    ) -> impl Future<Output = Result<(), sqlx::Error>> + Send {
+        std::future::ready(Ok(()))
+    }
+
     /// Checks what the store needs of the server: on MySQL and MariaDB the version and the format of the
     /// binary log; on PostgreSQL the version, the encoding, the search path, and that no row-level security
     /// hides rows. SQLite, which has no server, always passes.

@@ -309,6 +309,23 @@ impl SqlDialect for Sqlite {
         Ok(file.is_none_or(|file| file.is_empty()))
     }
 
+    async fn put_off_checkpoint(connection: &mut SqliteConnection) -> Result<Option<i64>, Error> {
+        let row = connection.fetch_one("PRAGMA wal_autocheckpoint").await?;
+        let pages: i64 = row.try_get(0)?;
+        // The host may have switched it off.
+        if pages <= 0 {
+            return Ok(None);
+        }
+        connection.execute("PRAGMA wal_autocheckpoint = 0").await?;
+        Ok(Some(pages))
+    }
+
+    async fn checkpoint(put_off: i64, connection: &mut SqliteConnection) -> Result<(), Error> {
+        let restore =
+            format!("PRAGMA wal_autocheckpoint = {put_off}; PRAGMA wal_checkpoint(PASSIVE)");
+        connection.execute(AssertSqlSafe(restore)).await.map(drop)
+    }
+
     async fn check(_: &mut SqliteConnection) -> Result<(), ConnectError> {
         Ok(())
     }

@@ -18,7 +18,7 @@ use crate::dialect::Dialect;
 use crate::row::{self, TOKEN_COLUMNS, TOKENS};
 use crate::sql::{CHUNK, Sql, corrupt};
 use crate::store::SqlxStore;
-use crate::write::revocation_notices::QUEUED_AT_ONCE;
+use crate::write::large_revocations::LARGE;
 use crate::write::{Earlier, Write};
 
 /// How long a notification may delay the response to a change.
@@ -245,9 +245,10 @@ impl<DB: Dialect> SqlxStore<DB> {
         revocation: &Revocation,
         locks_eagerly: bool,
     ) -> Result<Revoked, sqlx::Error> {
+        let ahead = Write::read_ahead(self, scope).await?;
         let write = Write::begin_unread(self, revocation.at).await?;
         let mut write = write.with_eager_locks(locks_eagerly);
-        let unrevoked = write.lock_unrevoked(scope).await?;
+        let unrevoked = write.lock_read_ahead(scope, ahead).await?;
         let at = write.now();
         let live_children = write.count_live_children(scope, &unrevoked, at).await?;
         let tokens = unrevoked.tokens;
@@ -259,7 +260,8 @@ impl<DB: Dialect> SqlxStore<DB> {
         let mut revocation = revocation.clone();
         revocation.at = at;
         let revocation = &revocation;
-        let is_queued_later = revocation.notify && tokens.len() > QUEUED_AT_ONCE;
+        let is_large = tokens.len() > LARGE;
+        let is_queued_later = revocation.notify && is_large;
         for chunk in tokens.chunks(CHUNK) {
             write
                 .mark_revoked(chunk, revocation, is_queued_later)
@@ -272,11 +274,20 @@ impl<DB: Dialect> SqlxStore<DB> {
                 .queue_notifications(kind, &ids, at, Some((revocation, &live_children)))
                 .await?;
         }
-        let event = revocation.event(tokens.clone());
+        let event = if is_large {
+            write.record_revoked(&tokens, revocation).await?;
+            None
+        } else {
+            Some(revocation.event(tokens.clone()))
+        };
         // Last, since the counter's row stays locked until the commit.
         let changes = Change::of_revoked(&tokens);
-        write.append_changes(&changes, at, Some(event)).await?;
-        write.commit().await?;
+        write.append_changes(&changes, at, event).await?;
+        if is_large {
+            write.commit_large().await?;
+        } else {
+            write.commit().await?;
+        }
         let mut revoked = Revoked::new(at, tokens);
         revoked.live_children = live_children.values().sum();
         Ok(revoked)

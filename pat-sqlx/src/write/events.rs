@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use jiff::Timestamp;
 use pat_core::event::{Event, EventKind};
 use pat_core::notification::{NotificationId, NotificationKind};
-use pat_core::store::{Claim, Outcome, Purge};
+use pat_core::store::{Claim, Outcome, Purge, Revocation, RevokedToken};
 use pat_core::{Client, Owner, TokenId};
 use sqlx::Error;
 
@@ -13,26 +13,31 @@ use super::Write;
 use crate::dialect::{Dialect, Value};
 use crate::event_row::Columns;
 use crate::row;
-use crate::sql::{Insert, Sql, inserted_at_once};
+use crate::sql::{CHUNK, Insert, Sql, inserted_at_once};
 
 /// How many events one statement numbers: its duration grows with the square of their number.
 const NUMBER_CHUNK: i64 = 500;
 
 /// How many bits of an ID are random; the ones above are a counter.
 const RANDOM_BITS: u32 = 32;
-/// How many bits the counter has, so that an ID has 53.
-const COUNTING_BITS: u32 = 21;
+/// After so many events the counter begins anew: it has 21 bits, so that an ID has 53.
+const COUNTED: u64 = 1 << 21;
 
-/// Returns the ID of a new event. Events of one process with the same time are numbered in the order of
-/// their IDs, so in the order in which they happened.
-fn next_id() -> Result<i64, getrandom::Error> {
+/// The table of events with its columns, in the order of [`event_row`].
+const INTO: &str = "pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
+     expires_at, notice, scopes, revocation_id, ends_at, client_address, user_agent, request_id)";
+
+/// Returns what the IDs of so many new events are made of: the first value of the counter, and random bits, which all
+/// of them share. Events of one process with the same time are numbered in the order of their IDs, so in the order
+/// in which they happened.
+fn next_ids(count: usize) -> Result<(i64, i64), Error> {
     static NEXT: OnceLock<AtomicU64> = OnceLock::new();
-    let random = getrandom::u64()?;
+    let random = getrandom::u64().map_err(|error| Error::Encode(error.into()))?;
     // A random start, so that nodes and restarts of a process have different IDs.
     let next = NEXT.get_or_init(|| AtomicU64::new(random >> RANDOM_BITS));
-    let count = next.fetch_add(1, Ordering::Relaxed) % (1 << COUNTING_BITS);
+    let first = next.fetch_add(count as u64, Ordering::Relaxed) % COUNTED;
     let random = random % (1 << RANDOM_BITS);
-    Ok(((count << RANDOM_BITS) | random).cast_signed())
+    Ok((first.cast_signed(), random.cast_signed()))
 }
 
 /// Returns the inserts of a row for each token of these events, a [`CHUNK`] of rows in each.
@@ -46,22 +51,19 @@ pub(crate) fn event_inserts<DB: Dialect>(events: &[Event]) -> Result<Vec<Insert>
     let mut rows = rows.into_iter().peekable();
     let mut inserts = Vec::new();
     while rows.peek().is_some() {
-        inserts.push(Insert::new(
-            "pat_event (id, at, kind, token_id, owner, revoked_by, reason, related_id, number, seq, \
-             expires_at, notice, scopes, revocation_id, ends_at, client_address, user_agent, request_id)",
-            rows.by_ref().take(inserted_at_once::<DB>()),
-        ));
+        let rows = rows.by_ref().take(inserted_at_once::<DB>());
+        inserts.push(Insert::new(INTO, rows));
     }
     Ok(inserts)
 }
 
 fn event_row(at: Timestamp, kind: &EventKind, client: &Client) -> Result<[Value; 18], Error> {
-    let id = next_id().map_err(|error| Error::Encode(error.into()))?;
+    let (count, random) = next_ids(1)?;
     let columns = Columns::of(kind);
     let address = client.address().map(|address| address.to_string());
     let number = i64::try_from(columns.others.saturating_add(1)).unwrap_or(i64::MAX);
     Ok([
-        id.into(),
+        ((count << RANDOM_BITS) | random).into(),
         at.into(),
         kind.as_str().into(),
         columns.token.into(),
@@ -91,6 +93,39 @@ impl<DB: Dialect> Write<DB> {
     /// Writes a row for each token of these events, many in one statement.
     pub(crate) async fn insert_events(&mut self, events: &[Event]) -> Result<(), Error> {
         self.insert_each(event_inserts::<DB>(events)?).await
+    }
+
+    /// Writes the event of a revocation of these tokens, like [`Write::record`], but from the rows of the tokens:
+    /// of a revocation's rows, only the ID, the token and the owner differ. A database takes longer to read a
+    /// statement with thousands of values than to write them.
+    pub(crate) async fn record_revoked(
+        &mut self,
+        tokens: &[RevokedToken],
+        revocation: &Revocation,
+    ) -> Result<(), Error> {
+        for chunk in tokens.chunks(CHUNK) {
+            let (first, random) = next_ids(chunk.len())?;
+            let of_first = revocation.event(chunk[..1].to_vec());
+            let Event {
+                at, kind, client, ..
+            } = Event::new(revocation.at, of_first);
+            let [_, at, kind, _, _, others @ ..] = event_row(at, &kind, &client)?;
+            let mut sql = Sql::new(format!("INSERT INTO {INTO} SELECT ("));
+            sql.bind(first - 1).push(format_args!(
+                " + ROW_NUMBER() OVER (ORDER BY id)) % {COUNTED} * {} + ",
+                1_i64 << RANDOM_BITS
+            ));
+            sql.bind(random);
+            sql.push(", ").bind(at).push(", ").bind(kind);
+            sql.push(", id, owner");
+            for other in others {
+                sql.push(", ").bind(other);
+            }
+            sql.push(" FROM pat_token WHERE id IN ");
+            sql.bind_in(chunk.iter().map(|token| token.id));
+            self.execute_on(chunk.len(), sql).await?;
+        }
+        Ok(())
     }
 
     /// Writes the event of a notification that was just settled, if the outcome is final.

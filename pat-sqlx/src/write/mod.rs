@@ -5,6 +5,7 @@ mod descendants;
 mod events;
 mod imports;
 mod jobs;
+pub(crate) mod large_revocations;
 mod lines;
 mod nodes;
 mod notifications;
@@ -88,14 +89,27 @@ impl<DB: Dialect> Write<DB> {
         store: &SqlxStore<DB>,
         admission: Admission,
     ) -> Result<Self, Error> {
+        Self::begin_by(DB::BEGIN_WRITE, store, Some(admission)).await
+    }
+
+    /// Begins a transaction that only reads, so does not wait for other writers.
+    async fn begin_reading(store: &SqlxStore<DB>) -> Result<Self, Error> {
+        Self::begin_by("BEGIN", store, None).await
+    }
+
+    async fn begin_by(
+        sql: &'static str,
+        store: &SqlxStore<DB>,
+        admission: Option<Admission>,
+    ) -> Result<Self, Error> {
         let mut write = Self {
             connection: Some(store.pool.acquire().await?),
-            admission: Some(admission),
+            admission,
             state: State::Unknown,
             time: CallTime::new(store.clock, Timestamp::UNIX_EPOCH),
             locks_eagerly: false,
         };
-        let begun = DB::run(DB::BEGIN_WRITE, write.connection()?).await;
+        let begun = DB::run(sql, write.connection()?).await;
         begun.map_err(retriable::<DB>)?;
         write.state = State::Open;
         Ok(write)
@@ -124,15 +138,38 @@ impl<DB: Dialect> Write<DB> {
         self
     }
 
-    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+    pub(crate) async fn commit(self) -> Result<(), Error> {
+        self.commit_any(false).await
+    }
+
+    /// Commits a transaction that has changed thousands of rows. Other writers do not wait for the checkpoint that
+    /// comes after it.
+    pub(crate) async fn commit_large(self) -> Result<(), Error> {
+        self.commit_any(true).await
+    }
+
+    async fn commit_any(mut self, is_large: bool) -> Result<(), Error> {
         if self.state != State::Open {
             return Err(Error::Protocol("an earlier statement has failed".into()));
         }
         self.state = State::Pending;
+        let put_off = if is_large {
+            DB::put_off_checkpoint(self.connection()?).await?
+        } else {
+            None
+        };
         let committed = DB::run(DB::COMMIT, self.connection()?).await;
         // Without a response it may be committed or not, so it is not repeated on another connection.
         self.state = State::Unknown;
         committed?;
+        if let Some(put_off) = put_off {
+            self.admission = None;
+            if let Err(error) = DB::checkpoint(put_off, self.connection()?).await {
+                // A later commit makes up for it. This connection is closed, since its setting is not restored.
+                tracing::debug!(%error, "the checkpoint after a large transaction failed");
+                return Ok(());
+            }
+        }
         self.connection = None;
         Ok(())
     }

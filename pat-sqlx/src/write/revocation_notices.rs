@@ -12,8 +12,6 @@ use super::Write;
 use crate::dialect::Dialect;
 use crate::sql::{CHUNK, Sql};
 
-/// Of how many tokens at most a revocation queues the notifications itself.
-pub(crate) const QUEUED_AT_ONCE: usize = 100;
 /// Of how many owners a transaction queues the notifications.
 const OWNERS: u32 = 100;
 

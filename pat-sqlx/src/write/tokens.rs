@@ -59,6 +59,22 @@ pub(crate) struct Unrevoked {
     pub(super) parents: Vec<TokenId>,
 }
 
+impl Unrevoked {
+    /// Returns those of the locked tokens of a scope.
+    pub(super) fn of(mut tokens: Vec<Locked>) -> Self {
+        let parents = tokens.iter().filter(|locked| locked.has_children);
+        let parents = parents.map(|locked| locked.token.id).collect();
+        tokens.retain(|locked| !locked.is_revoked);
+        // A token of the scope may also be a descendant of another one.
+        tokens.sort_unstable_by_key(|locked| locked.token.id);
+        tokens.dedup_by_key(|locked| locked.token.id);
+        Self {
+            tokens: tokens.into_iter().map(|locked| locked.token).collect(),
+            parents,
+        }
+    }
+}
+
 /// How many tokens an owner has.
 pub(crate) struct Count {
     pub(crate) all: u64,
@@ -286,7 +302,7 @@ impl<DB: Dialect> Write<DB> {
         &mut self,
         scope: &RevocationScope,
     ) -> Result<Unrevoked, Error> {
-        let mut tokens = match scope {
+        let tokens = match scope {
             RevocationScope::Tokens(ids) => {
                 let ids = sorted(ids);
                 let owners = self.owners_to_lock(&ids).await?;
@@ -312,16 +328,7 @@ impl<DB: Dialect> Write<DB> {
         if tokens.is_empty() {
             self.read_time().await?;
         }
-        let parents = tokens.iter().filter(|locked| locked.has_children);
-        let parents = parents.map(|locked| locked.token.id).collect();
-        tokens.retain(|locked| !locked.is_revoked);
-        // A token of the scope may also be a descendant of another one.
-        tokens.sort_unstable_by_key(|locked| locked.token.id);
-        tokens.dedup_by_key(|locked| locked.token.id);
-        Ok(Unrevoked {
-            tokens: tokens.into_iter().map(|locked| locked.token).collect(),
-            parents,
-        })
+        Ok(Unrevoked::of(tokens))
     }
 
     pub(crate) async fn lock_tokens(&mut self, ids: &[TokenId]) -> Result<Vec<Locked>, Error> {

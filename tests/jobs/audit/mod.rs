@@ -1,6 +1,7 @@
 //! What happened to tokens can be told afterwards, and telling it harms nobody.
 
 mod kills;
+mod large;
 mod refusals;
 mod shutdown;
 mod sinks;
@@ -18,6 +19,7 @@ pub(crate) use self::kills::{AS_CHANGER, change_as_process};
 pub(crate) fn trials() -> Vec<Trial> {
     let mut trials = vec![trial(administrators_read_events_by_number)];
     trials.extend(kills::trials());
+    trials.extend(large::trials());
     trials.extend(refusals::trials());
     trials.extend(shutdown::trials());
     trials.extend(sinks::trials());
