@@ -377,7 +377,8 @@ impl InconsistentRead {
     }
 }
 
-#[cfg(all(test, feature = "mysql"))]
+#[cfg(feature = "mysql")]
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 

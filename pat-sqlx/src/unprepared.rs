@@ -111,7 +111,8 @@ fn warn() {
     }
 }
 
-#[cfg(all(test, feature = "mysql"))]
+#[cfg(feature = "mysql")]
+#[cfg(test)]
 mod tests {
     use sqlx::{AssertSqlSafe, MySql, SqlSafeStr as _};
 

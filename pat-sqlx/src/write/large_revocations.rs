@@ -88,5 +88,6 @@ impl<DB: Dialect> Write<DB> {
     }
 }
 
-#[cfg(all(test, feature = "sqlite"))]
+#[cfg(feature = "sqlite")]
+#[cfg(test)]
 mod tests;
