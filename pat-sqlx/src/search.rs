@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use pat_core::search::{Filter, RevokedTokens, Search, SortKey, Start};
+use pat_core::search::{Filter, NEVER, RevokedTokens, Search, SortKey, Start};
 use pat_core::store::SearchStore;
 use pat_core::store::StoreError;
 use pat_core::text::escape_like;
@@ -160,12 +160,15 @@ fn push_created_before<DB: Dialect>(sql: &mut Sql<DB>, walk: Walk, filter: &Filt
 }
 
 /// Appends the statement that finds the IDs of the first tokens that a page reads in its order, whether they match
-/// or not, by the index alone.
-fn push_first_of_order<DB: Dialect>(sql: &mut Sql<DB>, search: &Search) {
+/// or not, by the index alone: of all, or of those that never expire.
+fn push_first_of_order<DB: Dialect>(sql: &mut Sql<DB>, search: &Search, never_expire: bool) {
     let key = search.sort.key;
     let walk = Walk::new(search, Access::All);
     let Columns {
-        value, id, index, ..
+        value,
+        created_at,
+        id,
+        index,
     } = walk.columns;
     let table = match key {
         SortKey::LastUsedAt => "pat_last_used u",
@@ -176,6 +179,9 @@ fn push_first_of_order<DB: Dialect>(sql: &mut Sql<DB>, search: &Search) {
         "SELECT {id} AS id FROM {table}{by_index} WHERE 1 = 1"
     ));
     let direction = walk.direction();
+    if never_expire {
+        push_and(sql, value, " = ", NEVER.into());
+    }
     if let Start::After(position) | Start::Before(position) = &search.start {
         let later = if direction == "DESC" { " <= " } else { " >= " };
         push_and(sql, value, later, bound(&position.value));
@@ -186,7 +192,11 @@ fn push_first_of_order<DB: Dialect>(sql: &mut Sql<DB>, search: &Search) {
         criterion.push_condition(sql, &search.filter);
     }
     push_created_before(sql, walk, &search.filter);
-    sql.push(format_args!(" ORDER BY {value} {direction} LIMIT "));
+    if never_expire {
+        sql.push(format_args!(" ORDER BY {created_at} DESC LIMIT "));
+    } else {
+        sql.push(format_args!(" ORDER BY {value} {direction} LIMIT "));
+    }
     sql.bind(PASSED_OVER);
 }
 
@@ -233,9 +243,25 @@ impl<DB: Dialect> SqlxStore<DB> {
     /// Returns whether a page passes over few tokens in its order: at most [`PASSED_OVER`], of which enough match, or
     /// there are no more. Tokens with the value of its position count, even if they come before it.
     pub(crate) async fn passes_over_few(&self, search: &Search) -> Result<bool, Error> {
+        let walk = Walk::new(search, Access::InOrder(search.sort.key));
+        let begins_with_never = walk.begins_with_never(search);
+        if begins_with_never && self.is_full_soon(search, true).await?
+            || self.is_full_soon(search, false).await?
+        {
+            return Ok(true);
+        }
+        let mut sql = Sql::<DB>::new("SELECT COUNT(*) AS n FROM (");
+        push_first_of_order(&mut sql, search, false);
+        sql.push(") w");
+        let passed_over = fetch_one(&self.pool, sql).await?.count("n")?;
+        Ok(passed_over < PASSED_OVER.into())
+    }
+
+    /// Whether enough of the first tokens match: of all, or of those that never expire.
+    async fn is_full_soon(&self, search: &Search, never_expire: bool) -> Result<bool, Error> {
         let filter = &search.filter;
         let mut sql = Sql::<DB>::new("SELECT COUNT(*) AS n FROM (SELECT t.id FROM (");
-        push_first_of_order(&mut sql, search);
+        push_first_of_order(&mut sql, search, never_expire);
         sql.push(") w")
             .push(DB::look_up("pat_token", "t", "id", "w.id"));
         if joins_last_use(filter, None) {
@@ -247,14 +273,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         sql.push(" LIMIT ");
         sql.bind(i64::try_from(wanted).unwrap_or(i64::MAX))
             .push(") c");
-        if fetch_one(&self.pool, sql).await?.count("n")? >= wanted {
-            return Ok(true);
-        }
-        let mut sql = Sql::<DB>::new("SELECT COUNT(*) AS n FROM (");
-        push_first_of_order(&mut sql, search);
-        sql.push(") w");
-        let passed_over = fetch_one(&self.pool, sql).await?.count("n")?;
-        Ok(passed_over < PASSED_OVER.into())
+        Ok(fetch_one(&self.pool, sql).await?.count("n")? >= wanted)
     }
 
     async fn page(

@@ -105,6 +105,34 @@ async fn a_page_whose_order_begins_with_other_tokens_is_read_by_a_criterion_with
     }
 }
 
+#[tokio::test]
+async fn a_page_by_descending_expiry_begins_with_the_newest_tokens_that_never_expire() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = store(&folder).await;
+    let mut filter = Filter::default();
+    filter.created.from = Some(at(40_000));
+    let sort = Sort {
+        key: SortKey::ExpiresAt,
+        is_descending: true,
+    };
+    let search = Search::new(filter, sort, Start::Offset(0), 20);
+    let walk = Walk::new(&search, Access::InOrder(sort.key));
+    assert!(walk.begins_with_never(&search));
+    // The oldest ones come first where the index is read backward.
+    for never_expire in [true, false] {
+        let is_full = store.is_full_soon(&search, never_expire).await;
+        assert_eq!(is_full.expect("an answer"), never_expire);
+    }
+    let mut expiring = search.clone();
+    expiring.filter.expires.to = Some(at(100_000));
+    for search in [
+        expiring,
+        Search::new(search.filter.clone(), sort, Start::Offset(1), 20),
+    ] {
+        assert!(!walk.begins_with_never(&search), "{search:?}");
+    }
+}
+
 async fn store(folder: &tempfile::TempDir) -> SqlxStore<Sqlite> {
     let store = crate::sqlite::SqliteStore::open(folder.path().join("pat.db")).await;
     let store = store.expect("a store");

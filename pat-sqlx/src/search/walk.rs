@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use pat_core::search::{Filter, NEVER, Position, Search, Sort, SortKey, SortValue, Start};
+use pat_core::search::{NEVER, Position, Search, Sort, SortKey, SortValue, Start};
 
 use crate::access::{Access, BY_OWNER};
 use crate::conditions::push_and;
@@ -78,11 +78,13 @@ impl Walk {
         }
     }
 
-    /// Whether the index is read from the tokens that never expire on, and the filter may find these.
-    pub(super) fn begins_with_never(self, filter: &Filter) -> bool {
+    /// Whether a page begins with the tokens that never expire, and the filter may find these.
+    pub(super) fn begins_with_never(self, search: &Search) -> bool {
+        let Search { filter, start, .. } = search;
         let is_by_end = self.sort.key == SortKey::ExpiresAt && !self.access.sorts();
         is_by_end
-            && self.direction() == "DESC"
+            && self.sort.is_descending
+            && matches!(start, Start::Offset(0))
             && filter.expires.contains(NEVER)
             && filter.never_expires != Some(false)
             && !filter.warned.is_some_and(|warned| warned.is_warned)
@@ -154,7 +156,7 @@ impl<'a> Range<'a> {
                 Self::Between(Some(bound(&position.value)), None),
             ],
             // Very many tokens may never expire, and those that were created first would be read first.
-            Start::Offset(0) if walk.begins_with_never(&search.filter) => vec![
+            Start::Offset(_) if walk.begins_with_never(search) => vec![
                 Self::Equals(NEVER.into()),
                 Self::Between(Some(NEVER.into()), None),
             ],
