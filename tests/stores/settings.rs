@@ -23,7 +23,7 @@ use pat_sqlx::{ConnectError, Dialect, SqlxStore, prepare_connection};
 /// Has the suites run for each setting alone as well, which takes long.
 const EACH: &str = "PAT_TEST_SETTINGS";
 /// How many cases run side by side.
-const AT_ONCE: usize = 4;
+pub(super) const AT_ONCE: usize = 4;
 
 /// How many connections a pool of a host has.
 const POOL: u32 = 4;
@@ -178,7 +178,8 @@ fn ids_of(count: i64) -> usize {
     count.try_into().expect("a few")
 }
 
-fn cases() -> impl Iterator<Item = &'static Case> {
+/// The cases of all suites.
+pub(super) fn cases() -> impl Iterator<Item = &'static Case> {
     let suites = [
         testing::store::CASES,
         testing::jobs::CASES,
@@ -186,6 +187,20 @@ fn cases() -> impl Iterator<Item = &'static Case> {
         testing::audit::CASES,
     ];
     suites.into_iter().flatten()
+}
+
+/// Runs each case on a database of its own.
+pub(super) async fn run_each_on(databases: &[Database]) {
+    let runs = cases().zip(databases).map(|(case, database)| async move {
+        let store = pat_sqlx::connect(&database.url).await;
+        let store = store.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
+        // The cases move the time.
+        case.run(store.dangerous_with_callers_clock()).await;
+        store.close().await;
+    });
+    stream::iter(runs)
+        .for_each_concurrent(AT_ONCE, |run| run)
+        .await;
 }
 
 /// All settings at once, or one after the other as well.
@@ -233,16 +248,7 @@ async fn the_suites_pass_with_the_most_adverse_settings(server: Database) {
                 }
             }
         }
-        let runs = cases().zip(&databases).map(|(case, database)| async move {
-            let store = pat_sqlx::connect(&database.url).await;
-            let store = store.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
-            // The cases move the time.
-            case.run(store.dangerous_with_callers_clock()).await;
-            store.close().await;
-        });
-        stream::iter(runs)
-            .for_each_concurrent(AT_ONCE, |run| run)
-            .await;
+        run_each_on(&databases).await;
         for reset in before {
             server.execute(&reset).await;
         }

@@ -8,7 +8,6 @@ use futures_util::{StreamExt as _, stream};
 use libtest_mimic::Trial;
 use pat_core::search::{DateRange, Filter, RevokedTokens, Search, Sort, Start};
 use pat_core::store::{SearchStore as _, TokenStore as _};
-use pat_core::testing::{self, Case};
 use pat_harness::Log;
 use pat_harness::database::trial_that_stops;
 use pat_servers::filters::all_orders;
@@ -22,6 +21,7 @@ use tokio::time::sleep;
 use tracing::Level;
 
 use super::reads::calls::count_in_each_call;
+use super::settings::{AT_ONCE, cases, run_each_on};
 use super::{at, insert, owner};
 
 pub(crate) fn trials() -> Vec<Trial> {
@@ -164,15 +164,7 @@ async fn limit(server: &Database, statements: u64) {
 
 /// As on a server where other programs have all prepared statements.
 async fn the_suites_pass_where_the_server_prepares_nothing(server: Database) {
-    const AT_ONCE: usize = 4;
-    let suites = [
-        testing::store::CASES,
-        testing::jobs::CASES,
-        testing::search::CASES,
-        testing::audit::CASES,
-    ];
-    let cases: Vec<&Case> = suites.into_iter().flatten().collect();
-    let databases = (0..cases.len()).map(|number| {
+    let databases = (0..cases().count()).map(|number| {
         let server = &server;
         async move {
             let database = server.create_beside(&format!("case_{number}")).await;
@@ -183,15 +175,7 @@ async fn the_suites_pass_where_the_server_prepares_nothing(server: Database) {
     });
     let databases: Vec<_> = stream::iter(databases).buffered(AT_ONCE).collect().await;
     limit(&server, 0).await;
-    let runs = cases.iter().zip(&databases).map(|(case, database)| async {
-        let store = pat_sqlx::connect(&database.url).await;
-        let store = store.unwrap_or_else(|error| panic!("{}: {error:?}", case.name));
-        case.run(store.dangerous_with_callers_clock()).await;
-        store.close().await;
-    });
-    stream::iter(runs)
-        .for_each_concurrent(AT_ONCE, |run| run)
-        .await;
+    run_each_on(&databases).await;
 }
 
 /// Transactions whose first statements are prepared, and whose last ones are not.
