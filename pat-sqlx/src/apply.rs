@@ -30,15 +30,23 @@ pub(crate) async fn apply_missing(
 }
 
 /// Returns the migrations that are finished, and the version of the lowest that is only begun.
-pub(crate) async fn applied(
+async fn applied(
     connection: &mut (impl Migrate + Send),
     table: &str,
 ) -> Result<(Vec<AppliedMigration>, Option<i64>), MigrateError> {
-    let mut finished = connection.list_applied_migrations(table).await?;
+    let listed = connection.list_applied_migrations(table).await?;
     // Read last, so that it covers every migration in the list.
     let unfinished = connection.dirty_version(table).await?;
-    finished.retain(|migration| unfinished.is_none_or(|version| migration.version < version));
-    Ok((finished, unfinished))
+    Ok((before(listed, unfinished), unfinished))
+}
+
+/// Returns the migrations before the lowest that is only begun, if there is one.
+pub(crate) fn before(
+    mut listed: Vec<AppliedMigration>,
+    unfinished: Option<i64>,
+) -> Vec<AppliedMigration> {
+    listed.retain(|migration| unfinished.is_none_or(|version| migration.version < version));
+    listed
 }
 
 /// Returns those of our migrations that are not among the finished ones.

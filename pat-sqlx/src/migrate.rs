@@ -4,7 +4,7 @@ use pat_core::store::SCHEMA_VERSION;
 use sqlx::Error;
 use sqlx::migrate::{AppliedMigration, MigrateError, Migration};
 
-use crate::apply::{apply_missing, missing};
+use crate::apply::{apply_missing, before, missing};
 use crate::dialect::Dialect;
 use crate::error::ConnectError;
 use crate::migration::{TABLE, migrations, name};
@@ -210,8 +210,8 @@ pub(crate) async fn missing_in<'m, DB: Dialect>(
     }
 }
 
-/// Returns the migrations that are finished, like [`applied`](crate::apply::applied), whose statements would fail where
-/// the server prepares no more.
+/// Returns the migrations that are finished. The statements of sqlx for this would fail where the server prepares no
+/// more.
 async fn finished<DB: Dialect>(
     connection: &mut DB::Connection,
 ) -> Result<Vec<AppliedMigration>, Error> {
@@ -225,17 +225,14 @@ async fn finished<DB: Dialect>(
     ));
     let unfinished = sql.fetch(connection).await?;
     let unfinished = unfinished.first().map(|row| row.int("version"));
-    let unfinished = unfinished.transpose()?.unwrap_or(i64::MAX);
-    let applied = rows.iter().map(|row| {
+    let listed = rows.iter().map(|row| {
         Ok(AppliedMigration {
             version: row.int("version")?,
             checksum: row.bytes("checksum")?.into(),
         })
     });
-    let applied: Result<Vec<_>, Error> = applied.collect();
-    let mut applied = applied?;
-    applied.retain(|migration| migration.version < unfinished);
-    Ok(applied)
+    let listed: Result<Vec<_>, Error> = listed.collect();
+    Ok(before(listed?, unfinished.transpose()?))
 }
 
 /// Whether another process may be in the middle of the same migration.

@@ -1,12 +1,11 @@
 //! The migrations of the tables: applied by the store, or as text by other tools.
 
-use std::fmt::Write as _;
-
 use pat_core::store::SCHEMA_VERSION;
 use sqlx::SqlSafeStr as _;
 use sqlx::migrate::MigrationType;
 
 use crate::dialect::Dialect;
+use crate::sql_dialect::hex;
 use crate::store::SqlxStore;
 
 /// Not sqlx's default table: the host's migrator would find unknown migrations there, and refuse to
@@ -85,11 +84,7 @@ impl Migration {
             1 => format!("{};\n\n", DB::CREATE_MIGRATIONS_TABLE),
             _ => String::new(),
         };
-        let checksum = checksum.iter().fold(String::new(), |mut hex, byte| {
-            let _infallible = write!(hex, "{byte:02x}");
-            hex
-        });
-        let checksum = DB::bytes_literal(&checksum);
+        let checksum = DB::bytes_literal(&hex(checksum));
         Self {
             version: version.cast_unsigned(),
             name: snake_case(description),

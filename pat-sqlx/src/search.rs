@@ -224,7 +224,7 @@ impl<DB: Dialect> SqlxStore<DB> {
                 break;
             }
             tokens.extend(match range {
-                Range::Between(after, _) if is_against_index => {
+                Range::Beyond(after) if is_against_index => {
                     self.descend(search, walk, after, offset, rest).await?
                 }
                 range => {
@@ -310,7 +310,7 @@ impl<DB: Dialect> SqlxStore<DB> {
         let mut page = Vec::with_capacity(limit);
         loop {
             let wanted = offset + limit - page.len();
-            let rest = Range::Between(after, None);
+            let rest = Range::Beyond(after);
             let found = self.page(search, walk, &rest, &by_value, 0, wanted).await?;
             let found = found.into_iter();
             let mut found: Vec<_> = found

@@ -22,7 +22,7 @@ pub(crate) const SPARSE_CHUNK: usize = 128;
 ///
 /// SQLite takes longer to parse a statement with many rows than to run it, so there it is a short one that stays
 /// prepared. To a server, each statement is a round trip.
-pub(crate) const fn inserted_at_once<DB: Dialect>() -> usize {
+const fn inserted_at_once<DB: Dialect>() -> usize {
     if DB::HAS_SERVER { CHUNK } else { 32 }
 }
 
@@ -73,6 +73,20 @@ impl Insert {
             rows,
             on_conflict: String::new(),
         }
+    }
+
+    /// Returns inserts of these rows, as many at once as the database takes well.
+    pub(crate) fn chunks<DB: Dialect, const N: usize>(
+        into: &'static str,
+        rows: Vec<[Value; N]>,
+    ) -> Vec<Self> {
+        let mut rows = rows.into_iter().peekable();
+        let mut inserts = Vec::new();
+        while rows.peek().is_some() {
+            let chunk = rows.by_ref().take(inserted_at_once::<DB>());
+            inserts.push(Self::new(into, chunk));
+        }
+        inserts
     }
 
     /// Leaves a row as it is if one with the same `key`, the primary key's column, exists.

@@ -1,5 +1,6 @@
 //! What differs between the databases.
 
+use std::fmt::Write as _;
 use std::path::Path;
 
 use sqlx::error::DatabaseError;
@@ -343,4 +344,12 @@ pub(crate) fn on_conflict_if_newer(table: &str, key: &str, time: &str, others: &
         .collect();
     let columns = columns.join(", ");
     format!(" ON CONFLICT ({key}) DO UPDATE SET {columns} WHERE {table}.{time} < excluded.{time}")
+}
+
+/// Returns two digits for each byte, for [`SqlDialect::bytes_literal`].
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _infallible = write!(hex, "{byte:02x}");
+        hex
+    })
 }

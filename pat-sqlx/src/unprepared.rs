@@ -13,6 +13,7 @@ use tracing::instrument::WithSubscriber as _;
 use tracing::subscriber::NoSubscriber;
 
 use crate::dialect::{Dialect, Value};
+use crate::sql_dialect::hex;
 
 /// How often a lack of prepared statements is logged, at most.
 const WARN_EVERY: Duration = Duration::from_mins(1);
@@ -84,14 +85,6 @@ fn literal<DB: Dialect>(value: &Value) -> String {
         Value::Bytes(bytes) => DB::bytes_literal(&hex(bytes)),
         Value::Expression(text) => (*text).to_owned(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digits = bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-    digits
-        .map(|digit| char::from(DIGITS[usize::from(digit)]))
-        .collect()
 }
 
 fn warn() {

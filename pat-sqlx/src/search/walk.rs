@@ -91,31 +91,29 @@ impl Walk {
     }
 
     /// Returns the `ORDER BY` of tokens with equal values.
-    pub(super) fn order_of_equals(self, created_at: &str, id: &str) -> String {
-        if self.is_backward {
-            format!("{created_at}, {}", self.order_of_ids(id))
-        } else {
-            format!("{created_at} DESC, {}", self.order_of_ids(id))
-        }
+    fn order_of_equals(self) -> String {
+        let direction = if self.is_backward { "" } else { " DESC" };
+        format!(
+            "{}{direction}, {}",
+            self.columns.created_at,
+            self.order_of_ids()
+        )
     }
 
-    pub(super) fn order_of_ids(self, id: &str) -> String {
+    fn order_of_ids(self) -> String {
         let direction = if self.is_backward { " DESC" } else { "" };
-        format!("{id}{direction}")
+        format!("{}{direction}", self.columns.id)
     }
 
     /// Returns the sort key. If the tokens are to be sorted, it is none that an index has which the planner might
     /// walk instead.
-    pub(super) fn value<DB: Dialect>(self) -> String {
-        let is_text = matches!(self.sort.key, SortKey::Name | SortKey::Owner);
-        self.sorted::<DB>(self.columns.value, is_text)
-    }
-
-    pub(super) fn sorted<DB: Dialect>(self, column: &str, is_text: bool) -> String {
+    fn value<DB: Dialect>(self) -> String {
+        let value = self.columns.value;
         if self.access.sorts() {
-            DB::unindexed(column, is_text)
+            let is_text = matches!(self.sort.key, SortKey::Name | SortKey::Owner);
+            DB::unindexed(value, is_text)
         } else {
-            column.to_owned()
+            value.to_owned()
         }
     }
 
@@ -139,8 +137,8 @@ pub(super) enum Range<'a> {
     SameValue(&'a Position),
     /// All tokens with one value.
     Equals(Value),
-    /// All tokens whose value comes after the first and before the second one.
-    Between(Option<Value>, Option<Value>),
+    /// All tokens whose value comes after this one.
+    Beyond(Option<Value>),
 }
 
 impl<'a> Range<'a> {
@@ -153,14 +151,13 @@ impl<'a> Range<'a> {
             Start::After(position) | Start::Before(position) => vec![
                 Self::SameTime(position),
                 Self::SameValue(position),
-                Self::Between(Some(bound(&position.value)), None),
+                Self::Beyond(Some(bound(&position.value))),
             ],
             // Very many tokens may never expire, and those that were created first would be read first.
-            Start::Offset(_) if walk.begins_with_never(search) => vec![
-                Self::Equals(NEVER.into()),
-                Self::Between(Some(NEVER.into()), None),
-            ],
-            Start::Offset(_) => vec![Self::Between(None, None)],
+            Start::Offset(_) if walk.begins_with_never(search) => {
+                vec![Self::Equals(NEVER.into()), Self::Beyond(Some(NEVER.into()))]
+            }
+            Start::Offset(_) => vec![Self::Beyond(None)],
         }
     }
 
@@ -201,34 +198,22 @@ impl<'a> Range<'a> {
                 push_and(sql, created_at, smaller, position.created_at.into());
             }
             Self::Equals(to) => push_and(sql, value, " = ", to.clone()),
-            Self::Between(after, before) => {
-                let earlier = if later == " < " { " > " } else { " < " };
-                if let Some(after) = after {
-                    push_and(sql, value, later, after.clone());
-                }
-                if let Some(before) = before {
-                    push_and(sql, value, earlier, before.clone());
-                }
-            }
+            Self::Beyond(None) => {}
+            Self::Beyond(Some(after)) => push_and(sql, value, later, after.clone()),
         }
     }
 
     /// Returns the `ORDER BY` of the range.
     pub(super) fn order<DB: Dialect>(&self, walk: Walk) -> String {
-        let Columns { created_at, id, .. } = walk.columns;
-        let direction = walk.direction();
-        match (self, walk.sort.key) {
-            (Self::SameTime(_), _) => walk.order_of_ids(&walk.sorted::<DB>(id, false)),
-            (Self::SameValue(_) | Self::Equals(_), _) => {
-                walk.order_of_equals(&walk.sorted::<DB>(created_at, false), id)
-            }
-            (Self::Between(..) | Self::After(_), SortKey::CreatedAt) => {
-                let value = walk.value::<DB>();
-                format!("{value} {direction}, {}", walk.order_of_ids(id))
-            }
-            (Self::Between(..) | Self::After(_), _) => {
-                let (value, equals) = (walk.value::<DB>(), walk.order_of_equals(created_at, id));
-                format!("{value} {direction}, {equals}")
+        match self {
+            Self::SameTime(_) => walk.order_of_ids(),
+            Self::SameValue(_) | Self::Equals(_) => walk.order_of_equals(),
+            Self::Beyond(_) | Self::After(_) => {
+                let equals = match walk.sort.key {
+                    SortKey::CreatedAt => walk.order_of_ids(),
+                    _ => walk.order_of_equals(),
+                };
+                format!("{} {}, {equals}", walk.value::<DB>(), walk.direction())
             }
         }
     }

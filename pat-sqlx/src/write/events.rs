@@ -13,7 +13,7 @@ use super::Write;
 use crate::dialect::{Dialect, Value};
 use crate::event_row::Columns;
 use crate::row;
-use crate::sql::{CHUNK, Insert, Sql, inserted_at_once};
+use crate::sql::{CHUNK, Insert, Sql};
 
 /// How many events one statement numbers: its duration grows with the square of their number.
 const NUMBER_CHUNK: i64 = 500;
@@ -48,13 +48,7 @@ pub(crate) fn event_inserts<DB: Dialect>(events: &[Event]) -> Result<Vec<Insert>
             rows.push(event_row(event.at, &kind, &event.client)?);
         }
     }
-    let mut rows = rows.into_iter().peekable();
-    let mut inserts = Vec::new();
-    while rows.peek().is_some() {
-        let rows = rows.by_ref().take(inserted_at_once::<DB>());
-        inserts.push(Insert::new(INTO, rows));
-    }
-    Ok(inserts)
+    Ok(Insert::chunks::<DB, _>(INTO, rows))
 }
 
 fn event_row(at: Timestamp, kind: &EventKind, client: &Client) -> Result<[Value; 18], Error> {

@@ -16,7 +16,7 @@ use super::Write;
 use super::descendants::LiveChildren;
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, DEAD, PENDING, TOKEN_COLUMNS, TOKENS, TRANSIENT};
-use crate::sql::{CHUNK, Insert, Row, Sql, inserted_at_once};
+use crate::sql::{CHUNK, Insert, Row, Sql};
 
 impl<DB: Dialect> Write<DB> {
     /// Queues one notification for each owner of these tokens; returns how many there were.
@@ -45,13 +45,13 @@ impl<DB: Dialect> Write<DB> {
             notifications.push(notification_row(id, kind, owner, now, revocation));
             all_tokens.extend(tokens.iter().map(|token| token_row(id, kind, token)));
         }
-        let notifications = chunked::<DB, _>(
+        let notifications = Insert::chunks::<DB, _>(
             "pat_notice (id, kind, owner, revoked_by, reason, live_children, queued_at, due_at, \
              state, attempts, mark, sent_by, error, client_address)",
             notifications,
         );
         self.insert_each(notifications).await?;
-        let tokens = chunked::<DB, _>(
+        let tokens = Insert::chunks::<DB, _>(
             "pat_notice_token \
              (notice_id, token_id, kind, name, created_at, expires_at, last_used_at, scopes)",
             all_tokens,
@@ -263,19 +263,6 @@ impl<DB: Dialect> Write<DB> {
         self.delete("pat_notice WHERE id", &ids).await?;
         Ok(ids.len() as u64)
     }
-}
-
-/// Returns inserts of these rows, as many at once as the database takes well.
-fn chunked<DB: Dialect, const N: usize>(into: &'static str, rows: Vec<[Value; N]>) -> Vec<Insert> {
-    let mut rows = rows.into_iter().peekable();
-    let mut inserts = Vec::new();
-    while rows.peek().is_some() {
-        inserts.push(Insert::new(
-            into,
-            rows.by_ref().take(inserted_at_once::<DB>()),
-        ));
-    }
-    inserts
 }
 
 /// The columns of `pat_notice` for a new notification.

@@ -13,7 +13,7 @@ use super::Write;
 use super::events::event_inserts;
 use crate::dialect::{Dialect, Value};
 use crate::row::{self, TRANSIENT};
-use crate::sql::{CHUNK, ClockSource, InconsistentRead, Insert, Row, Sql, inserted_at_once};
+use crate::sql::{CHUNK, ClockSource, InconsistentRead, Insert, Row, Sql};
 use crate::sql_dialect::Chain;
 
 /// A token whose row is locked.
@@ -439,24 +439,20 @@ impl<DB: Dialect> Write<DB> {
         self.execute_lock(Sql::new("UPDATE pat_clock SET gen = gen + 1 WHERE id = 1"))
             .await?;
         let nonce = getrandom::u64().map_err(|error| Error::Encode(error.into()))?;
-        let at_once = inserted_at_once::<DB>();
-        for (first_item, chunk) in (0_i64..).step_by(at_once).zip(changes.chunks(at_once)) {
-            let rows = (first_item..).zip(chunk).map(|(item, change)| {
-                let [kind, token_id, owner] = row::change_columns(change);
-                [
-                    Value::Expression("(SELECT gen FROM pat_clock WHERE id = 1)"),
-                    item.into(),
-                    nonce.cast_signed().into(),
-                    kind,
-                    token_id,
-                    owner,
-                    at.into(),
-                ]
-            });
-            let changes = Insert::new(
-                "pat_change (gen, item, nonce, kind, token_id, owner, at)",
-                rows,
-            );
+        let rows = (0_i64..).zip(changes).map(|(item, change)| {
+            let [kind, token_id, owner] = row::change_columns(change);
+            [
+                Value::Expression("(SELECT gen FROM pat_clock WHERE id = 1)"),
+                item.into(),
+                nonce.cast_signed().into(),
+                kind,
+                token_id,
+                owner,
+                at.into(),
+            ]
+        });
+        let into = "pat_change (gen, item, nonce, kind, token_id, owner, at)";
+        for changes in Insert::chunks::<DB, _>(into, rows.collect()) {
             let inserts = last.take().into_iter().chain([changes]);
             self.insert(inserts.collect()).await?;
         }

@@ -10,6 +10,10 @@ use pat_sqlx::sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions, SqliteSync
 use pat_sqlx::sqlx::{Pool, QueryBuilder, SqlitePool};
 use pat_sqlx::{Dialect, Value};
 
+/// How many rows one statement adds: as deep as a recursion may be in MariaDB.
+const IN_A_STATEMENT: usize = 1_000;
+const IN_A_TRANSACTION: usize = 1_000_000;
+
 /// Returns a pool that fills this SQLite file. What it writes need not outlive a power cut, and is quicker with all
 /// indexes in memory.
 pub async fn pool_to_fill(path: &Path) -> SqlitePool {
@@ -20,10 +24,6 @@ pub async fn pool_to_fill(path: &Path) -> SqlitePool {
     let pool = SqlitePoolOptions::new().max_connections(1);
     pool.connect_with(options).await.expect("a pool")
 }
-
-/// How many rows one statement adds: as deep as a recursion may be in MariaDB.
-const IN_A_STATEMENT: usize = 1_000;
-const IN_A_TRANSACTION: usize = 1_000_000;
 
 /// Returns a token for a store to insert, whose ID and digest are made from this number.
 #[must_use]
